@@ -1,0 +1,71 @@
+"""Typed config models: what a study's YAML may say, key by key.
+
+In: plain mappings read from YAML. Out: frozen pydantic models. Unknown keys, wrong types and values out of range are
+refused by pydantic; what needs more than one key to judge is checked in `loading.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt, StringConstraints
+
+from ablation.settings import RunSettings, Strict
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class DataConfig(Strict):
+    """Where the images come from."""
+
+    name: Literal["cifar10", "digits", "images"] = Field(
+        "cifar10",
+        description="cifar10 (downloaded and verified by torchvision), digits (embedded in scikit-learn) or images "
+        "(your own folder or tar of train/<class>/* and test/<class>/*)",
+    )
+    path: str | None = Field(
+        None, min_length=1, description="cifar10: the folder of the archive; images: the folder or the tar"
+    )
+    validation_fraction: float = Field(
+        0.0, ge=0, le=0.5, description="share of the training images held out to choose the best epoch; 0: test images"
+    )
+    train_images_per_class: PositiveInt | None = Field(
+        None, description="train on this many images of each class only; null: on all"
+    )
+
+
+class Row(Strict):
+    """One line of a comparison table."""
+
+    variant: Identifier
+    label: str = Field(min_length=1)
+    reported: float | None = Field(None, ge=0, le=100, description="the study's test accuracy, %")
+    figure: Literal["best", "averaged"] = Field(
+        "best", description="the accuracy to compare: of the best epoch, or of the SWA average"
+    )
+
+
+class Table(Strict):
+    """A comparison table of the report."""
+
+    title: str = Field(min_length=1)
+    note: str = ""
+    rows: tuple[Row, ...] = Field(min_length=1)
+
+
+class Study(Strict):
+    """A whole study: one YAML file, or one that `extends` another."""
+
+    study: Identifier = Field(description="the study's name; one results/ folder holds one study")
+    title: str = "Ablation study"
+    data: DataConfig = DataConfig()
+    seeds: tuple[Seed, ...] = Field(min_length=1)
+    base: RunSettings = RunSettings()
+    variants: dict[Identifier, RunSettings] = Field(min_length=1, description="what differs from base, by variant")
+    override: RunSettings = Field(
+        RunSettings(), description="set in every run, whatever base and variants say: for a quick look"
+    )
+    tables: dict[Identifier, Table] = Field(default_factory=dict)
+    notes: tuple[str, ...] = Field((), description="decisions that the report prints")
+    partial: bool = Field(False, description="report on the finished runs only")

@@ -1,0 +1,181 @@
+"""Config files -> a checked `Study`, or every error at once.
+
+In: YAML files and `--config` overrides. Out: a `Study`. Fails with `ConfigError`: one line an error, each with file and
+line, key, what was wrong and what would be right.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from ablation import matrix
+from ablation.config import Study
+from ablation.settings import RunSettings
+from ablation.yaml_layers import ConfigError, KeyPath, dotted, read_layers
+
+Problem = tuple[KeyPath, str]
+SETTINGS_SECTIONS = ("base", "override", "variants")
+
+
+def load_study(paths: Sequence[str | Path], overrides: Mapping[str, Any] | None = None) -> Study:
+    """Read, merge and check a study.
+
+    Raises:
+        ConfigError: anything is wrong; all errors are in it.
+    """
+    layers = read_layers(paths, overrides)
+    config = _without_empty_variants(layers.config)
+    study, problems = _validate(config)
+    problems += _row_problems(config)
+    if study is not None and not problems:
+        problems = [*_run_problems(study), *_seed_problems(study)]
+    elif not any(path[0] in SETTINGS_SECTIONS for path, _ in problems if path):
+        problems += _run_problems(_settings_only(config))
+    if problems or study is None:
+        raise ConfigError([f"{layers.place(path)}: {dotted(path)}: {text}" for path, text in problems])
+    return study
+
+
+def _without_empty_variants(config: dict[str, Any]) -> dict[str, Any]:
+    """`adam:` with nothing behind it is a variant that differs in nothing from base."""
+    variants = config.get("variants")
+    if not isinstance(variants, Mapping):
+        return config
+    return config | {"variants": {name: {} if own is None else own for name, own in variants.items()}}
+
+
+def _validate(config: dict[str, Any]) -> tuple[Study | None, list[Problem]]:
+    try:
+        return Study.model_validate(config), []
+    except ValidationError as error:
+        return None, [_describe(details) for details in error.errors()]
+
+
+def _describe(details: Any) -> Problem:
+    path: KeyPath = tuple(part for part in details["loc"] if part != "[key]")
+    value = details["input"]
+    match details["type"]:
+        case "extra_forbidden":
+            return path, _unknown_key(path)
+        case "literal_error":
+            options = details["ctx"]["expected"].replace(" or ", ", ")
+            return path, f"{value!r} is no valid option; choose one of {options}"
+        case "string_pattern_mismatch":
+            return (
+                path,
+                f"{value!r} is no valid name; use small letters, digits and single hyphens, as in 'wide-cosine'",
+            )
+        case "missing":
+            return path, "is missing"
+        case "model_type" | "dict_type":
+            return path, f"{_shown(value)} is not valid: a mapping of settings is expected"
+        case _:
+            reason = details["msg"].replace("Tuple", "List").replace(" after validation", "")
+            return path, f"{_shown(value)} is not valid: {reason[0].lower()}{reason[1:]}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _unknown_key(path: KeyPath) -> str:
+    valid = _keys_at(path[:-1])
+    close = difflib.get_close_matches(str(path[-1]), valid, n=1)
+    hint = f"; did you mean '{close[0]}'?" if close else ""
+    return (
+        f"unknown key{hint} Valid keys: {', '.join(valid)}" if hint else f"unknown key. Valid keys: {', '.join(valid)}"
+    )
+
+
+def _keys_at(path: KeyPath) -> list[str]:
+    """The valid keys of the mapping at `path`, read off the models."""
+    kind: Any = Study
+    for part in path:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            kind = kind.model_fields[str(part)].annotation
+        else:
+            kind = [each for each in get_args(kind) if each is not Ellipsis][-1]
+        if get_origin(kind) is Union:
+            kind = get_args(kind)[0]
+    return list(kind.model_fields)
+
+
+def _settings_only(config: dict[str, Any]) -> Study:
+    """The valid half of a config whose tables, data or seeds are not: enough to check the runs too."""
+    sections = {key: config[key] for key in SETTINGS_SECTIONS if key in config}
+    return Study.model_validate({"study": "unchecked", "seeds": [0], **sections})
+
+
+def _row_problems(config: dict[str, Any]) -> Iterator[Problem]:
+    """Table rows of variants that are not there."""
+    tables, variants = config.get("tables"), config.get("variants")
+    if not isinstance(tables, Mapping) or not isinstance(variants, Mapping):
+        return
+    for name, table in tables.items():
+        rows = table.get("rows") if isinstance(table, Mapping) else None
+        for index, row in enumerate(rows if isinstance(rows, list) else ()):
+            variant = row.get("variant") if isinstance(row, Mapping) else None
+            if isinstance(variant, str) and variant not in variants:
+                close = difflib.get_close_matches(variant, [str(each) for each in variants], n=1)
+                hint = f"did you mean '{close[0]}'? " if close else ""
+                text = f"no variant '{variant}'; {hint}Variants: {', '.join(map(str, variants))}"
+                yield ("tables", name, "rows", index, "variant"), text
+
+
+def _seed_problems(study: Study) -> Iterator[Problem]:
+    for index, seed in enumerate(study.seeds):
+        if seed in study.seeds[:index]:
+            yield ("seeds", index), f"seed {seed} stands twice; keep one"
+
+
+def _run_problems(study: Study) -> Iterator[Problem]:
+    """What only the resolved runs show: settings that contradict each other, have no effect, or make two runs one."""
+    resolved = matrix.resolve(study)
+    for name, settings in resolved.items():
+        for key, text in _contradictions(settings):
+            yield _origin(study, name, key), f"{text} (variant '{name}')"
+    for name, own in study.variants.items():
+        unforced = matrix.layered((study.base, own))
+        for key in matrix.explicit(own):
+            if not matrix.is_read(key, unforced):
+                choice, values = matrix.READ_ONLY_BY[key]
+                wanted = " or ".join(map(str, values))
+                have = getattr(unforced, choice)
+                yield ("variants", name, key), f"has no effect: it needs {choice}: {wanted}, and here it is {have}"
+    for one, other in matrix.duplicates(resolved):
+        text = f"is the same run as variant '{one}'; keep one of them, and let the tables' rows share it"
+        yield ("variants", other), text
+    for row_path, text in _figure_problems(study, resolved):
+        yield row_path, text
+
+
+def _figure_problems(study: Study, resolved: Mapping[str, RunSettings]) -> Iterator[Problem]:
+    for name, table in study.tables.items():
+        for index, row in enumerate(table.rows):
+            if row.figure == "averaged" and not resolved[row.variant].swa:
+                yield (
+                    ("tables", name, "rows", index, "figure"),
+                    f"variant '{row.variant}' has no SWA average: set swa: true",
+                )
+
+
+def _contradictions(settings: RunSettings) -> Iterator[tuple[str, str]]:
+    if settings.swa and settings.swa_start > settings.epochs:
+        yield "swa_start", f"{settings.swa_start} lies behind the last epoch, {settings.epochs}"
+    if settings.scheduler == "cosine" and settings.min_learning_rate > settings.learning_rate:
+        yield "min_learning_rate", f"{settings.min_learning_rate} is above learning_rate, {settings.learning_rate}"
+
+
+def _origin(study: Study, variant: str, key: str) -> KeyPath:
+    """The section that sets `key` for this variant."""
+    if key in matrix.explicit(study.override):
+        return ("override", key)
+    if key in matrix.explicit(study.variants[variant]):
+        return ("variants", variant, key)
+    return ("base", key)

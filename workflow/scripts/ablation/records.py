@@ -1,0 +1,116 @@
+"""The JSON of a run, `metrics.json`, and the CSV of its epochs, `history.csv`: one definition, no torch.
+
+Accuracies are top-1 in percent, losses means over the images, times seconds, memory bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ablation.files import whole_file, write_text
+
+SCHEMA = 1
+HISTORY_COLUMNS = (
+    "epoch",
+    "learning_rate",
+    "train_loss",
+    "train_accuracy",
+    "heldout_loss",
+    "heldout_accuracy",
+)
+
+
+class RecordError(ValueError):
+    """A run's file is damaged or of another version."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Score(_Part):
+    """How good one set of weights is.
+
+    Held-out images choose the best epoch: the validation split where there is one, else the test images, as the study
+    did it. `test_accuracy` is always that of the test images.
+    """
+
+    epoch: int
+    heldout_loss: float
+    heldout_accuracy: float
+    test_accuracy: float
+
+
+class Cost(_Part):
+    """What the run took. `train_seconds` is the training loop alone, `device_seconds` evaluation too."""
+
+    wall_seconds: float
+    device_seconds: float
+    train_seconds: float
+    images_per_second: float
+    peak_memory_bytes: int
+
+
+class Origin(_Part):
+    """How the run was made."""
+
+    device: str
+    versions: dict[str, str]
+    git_commit: str | None
+    code_digest: str
+    data_digest: str
+
+
+class RunRecord(_Part):
+    """One finished run. `status` is `diverged` where the loss became infinite or NaN: a result, not a failure."""
+
+    record_version: Literal[1] = SCHEMA
+    study: str
+    variant: str
+    seed: int
+    status: Literal["completed", "diverged"]
+    spec: dict[str, Any]
+    parameters: int
+    epochs: int
+    best: Score | None
+    last: Score | None
+    averaged: Score | None
+    best_model: str | None
+    held_out: Literal["test", "validation"]
+    cost: Cost
+    origin: Origin
+
+
+def write_record(path: str | Path, record: RunRecord) -> None:
+    """Write `metrics.json` whole."""
+    write_text(path, record.model_dump_json(indent=2) + "\n")
+
+
+def read_record(path: str | Path) -> RunRecord:
+    """Read and check `metrics.json`.
+
+    Raises:
+        RecordError: the file is no whole record of this version.
+    """
+    try:
+        return RunRecord.model_validate_json(Path(path).read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole file"
+        raise RecordError(
+            f"{path}: {where}: {first['msg']}. The file is damaged or of another version: delete it, and "
+            f"`snakemake {path}` makes it anew"
+        ) from error
+
+
+def write_history(path: str | Path, history: Iterable[Mapping[str, float]]) -> None:
+    """Write `history.csv` whole, one line an epoch, with the columns `HISTORY_COLUMNS`."""
+    with whole_file(path) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, HISTORY_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
