@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ablation.files import whole_file, write_text
 
-SCHEMA = 1
+RECORD_VERSION: Literal[1] = 1
 HISTORY_COLUMNS = (
     "epoch",
     "learning_rate",
@@ -69,7 +69,7 @@ class Origin(_Part):
 class RunRecord(_Part):
     """One finished run. `status` is `diverged` where the loss became infinite or NaN: a result, not a failure."""
 
-    record_version: Literal[1] = SCHEMA
+    record_version: Literal[1] = RECORD_VERSION
     study: str
     variant: str
     seed: int
