@@ -33,7 +33,7 @@ def load_study(paths: Sequence[str | Path], overrides: Mapping[str, Any] | None 
     study, problems = _validate(config)
     problems += _row_problems(config)
     if study is not None and not problems:
-        problems = [*_run_problems(study), *_seed_problems(study)]
+        problems = [*_run_problems(study), *_seed_problems(study), *_data_problems(study)]
     elif not any(path[0] in SETTINGS_SECTIONS for path, _ in problems if path):
         problems += _run_problems(_settings_only(config))
     if problems or study is None:
@@ -132,6 +132,12 @@ def _seed_problems(study: Study) -> Iterator[Problem]:
     for index, seed in enumerate(study.seeds):
         if seed in study.seeds[:index]:
             yield ("seeds", index), f"seed {seed} stands twice; keep one"
+
+
+def _data_problems(study: Study) -> Iterator[Problem]:
+    if study.data.name == "images" and study.data.path is None:
+        text = "is missing: name: images needs the folder or the tar of train/<class>/* and test/<class>/*"
+        yield ("data", "path"), text
 
 
 def _run_problems(study: Study) -> Iterator[Problem]:

@@ -22,6 +22,7 @@ HISTORY_COLUMNS = (
     "train_accuracy",
     "heldout_loss",
     "heldout_accuracy",
+    "test_accuracy",
 )
 
 

@@ -1,0 +1,18 @@
+# The flow: config -> matrix -> data -> train jobs -> one JSON per run -> tables and figures -> report.
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/compare.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.output,
+
+
+onerror:
+    print(ON_FAILURE)

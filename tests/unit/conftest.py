@@ -1,0 +1,133 @@
+"""A small study and run directories as training would leave them, for the tests of the analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablation import matrix
+from ablation.config import Study
+from ablation.matrix import Run
+from ablation.records import Cost, Origin, RunRecord, Score, write_history, write_record
+
+STUDY = {
+    "study": "small",
+    "title": "A small study",
+    "seeds": [0, 1, 2],
+    "base": {"epochs": 4},
+    "variants": {
+        "adam": {},
+        "sgd": {"optimizer": "sgd", "weight_decay": 0.0, "grad_clip": None},
+        "swa": {"swa": True, "swa_start": 4, "epochs": 6, "filters": [128, 256, 512]},
+    },
+    "tables": {
+        "optimizers": {
+            "title": "Optimizers",
+            "note": "Only the optimizer differs.",
+            "rows": [
+                {"variant": "adam", "label": "Adam", "reported": 88.42},
+                {"variant": "sgd", "label": "SGD | plain_1", "reported": 78.58},
+            ],
+        },
+        "averages": {
+            "title": "Averages",
+            "rows": [
+                {"variant": "adam", "label": "CrossEntropy (A)", "reported": 88.42},
+                {"variant": "swa", "label": "Averaged", "figure": "averaged"},
+                {"variant": "swa", "label": "Not averaged"},
+            ],
+        },
+    },
+    "notes": ["Focal: gamma 1 as configured is the row."],
+}
+
+
+def make_study(**changes: Any) -> Study:
+    return Study.model_validate(STUDY | changes)
+
+
+def make_history(losses: list[float], accuracies: list[float]) -> list[dict[str, float]]:
+    """Held-out losses and accuracies as given; those of the training images differ by 0.1 and 1."""
+    return [
+        {
+            "epoch": epoch,
+            "learning_rate": 1e-3,
+            "train_loss": loss - 0.1,
+            "train_accuracy": accuracy + 1,
+            "heldout_loss": loss,
+            "heldout_accuracy": accuracy,
+            "test_accuracy": accuracy,
+        }
+        for epoch, (loss, accuracy) in enumerate(zip(losses, accuracies, strict=True), start=1)
+    ]
+
+
+def score(epoch: int, accuracy: float | None) -> Score | None:
+    if accuracy is None:
+        return None
+    # Only the accuracy on the test images may be reported: that of the held-out images is another.
+    return Score(epoch=epoch, heldout_loss=0.5, heldout_accuracy=accuracy - 3, test_accuracy=accuracy)
+
+
+def make_record(run: Run, study: Study, best: float | None, last: float | None, averaged: float | None) -> RunRecord:
+    return RunRecord(
+        study=study.study,
+        variant=run.variant,
+        seed=run.seed,
+        status="completed",
+        spec=matrix.spec(matrix.resolve(study)[run.variant]),
+        parameters=2_603_274,
+        epochs=4,
+        best=score(3, best),
+        last=score(4, last),
+        averaged=score(4, averaged),
+        best_model="best_model.pth",
+        held_out="test",
+        cost=Cost(
+            wall_seconds=3600,
+            device_seconds=1800,
+            train_seconds=1500,
+            images_per_second=1000 + 100 * run.seed,
+            peak_memory_bytes=2**30 * (1 + run.seed),
+        ),
+        origin=Origin(
+            device="GPU A", versions={"torch": "2", "python": "3"}, git_commit="c1", code_digest="d1", data_digest="e1"
+        ),
+    )
+
+
+@pytest.fixture
+def study() -> Study:
+    return make_study()
+
+
+@pytest.fixture
+def study_with() -> Callable[..., Study]:
+    return make_study
+
+
+@pytest.fixture
+def history_rows() -> Callable[[list[float], list[float]], list[dict[str, float]]]:
+    return make_history
+
+
+@pytest.fixture
+def finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, study: Study) -> Callable[..., RunRecord]:
+    """Write the directory of a run below a new working directory; `changes` are those of its record."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(
+        variant: str, seed: int, best: float | None = 80.0, last: float | None = 79.0, **changes: Any
+    ) -> RunRecord:
+        run = Run(variant, seed)
+        record = make_record(run, study, best, last, changes.pop("averaged", None))
+        origin = record.origin.model_copy(update=changes.pop("origin", {}))
+        write_history(Path(run.directory, "history.csv"), make_history([2.0, 1.5, 1.2, 1.0], [40.0, 60.0, 70.0, 75.0]))
+        record = record.model_copy(update={"origin": origin} | changes)
+        write_record(run.metrics, record)
+        return record
+
+    return write

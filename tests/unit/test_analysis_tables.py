@@ -1,0 +1,144 @@
+"""Means, spreads and differences, against figures computed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ablation.analysis.runs import load_runs
+from ablation.analysis.tables import comparison, cost, settings_overview, write_csv
+from ablation.config import Study
+from ablation.matrix import Run
+from ablation.records import RunRecord
+
+Finish = Callable[..., RunRecord]
+EXACT = {"abs": 1e-9}
+
+
+def line(study: Study, table: str, label: str) -> pd.Series:
+    return comparison(study, table, load_runs(study)).set_index("label").loc[label]
+
+
+def test_mean_spread_and_difference(study: Study, finish: Finish) -> None:
+    for seed, (best, last) in enumerate([(88.0, 87.0), (89.0, 87.5), (90.0, 89.0)]):
+        finish("adam", seed, best=best, last=last)
+    row = line(study, "optimizers", "Adam")
+    assert (row["variant"], row["n"], row["reported"]) == ("adam", 3, 88.42)
+    assert row["mean"] == pytest.approx(89.0, **EXACT)
+    assert row["std"] == pytest.approx(1.0, **EXACT)
+    assert row["difference"] == pytest.approx(0.58, **EXACT)
+    # (87 + 87.5 + 89) / 3 = 87.8333; deviations -5/6, -1/3, 7/6; variance (25 + 4 + 49) / 36 / 2 = 13 / 12
+    assert row["last_mean"] == pytest.approx(87 + 5 / 6, **EXACT)
+    assert row["last_std"] == pytest.approx((13 / 12) ** 0.5, **EXACT)
+    assert (row["diverged"], row["missing"]) == (0, 0)
+
+
+def test_rows_stand_in_the_order_of_the_table(study: Study, finish: Finish) -> None:
+    finish("sgd", 0)
+    assert list(comparison(study, "optimizers", load_runs(study))["variant"]) == ["adam", "sgd"]
+
+
+def test_one_run_has_no_spread(study: Study, finish: Finish) -> None:
+    finish("adam", 1, best=88.0)
+    row = line(study, "optimizers", "Adam")
+    assert (row["n"], row["mean"], row["missing"]) == (1, 88.0, 2)
+    assert pd.isna(row["std"])
+    assert pd.isna(row["last_std"])
+
+
+def test_no_run_has_no_figure(study: Study, finish: Finish) -> None:
+    finish("sgd", 0)
+    row = line(study, "optimizers", "Adam")
+    assert (row["n"], row["missing"], row["reported"]) == (0, 3, 88.42)
+    assert row[["mean", "std", "difference", "last_mean"]].isna().all()
+
+
+def test_diverged_runs_are_counted_and_in_no_mean(study: Study, finish: Finish) -> None:
+    finish("sgd", 0, best=70.0, last=69.0)
+    finish("sgd", 1, best=11.0, last=10.0, status="diverged")
+    finish("sgd", 2, best=72.0, last=71.0)
+    row = line(study, "optimizers", "SGD | plain_1")
+    assert (row["n"], row["mean"], row["last_mean"], row["diverged"], row["missing"]) == (2, 71.0, 70.0, 1, 0)
+
+
+def test_outdated_and_damaged_runs_count_as_missing(study: Study, finish: Finish) -> None:
+    finish("adam", 0, best=88.0)
+    finish("adam", 1, best=11.0, spec={"dropout": 0.1})
+    finish("adam", 2, best=11.0)
+    Path(Run("adam", 2).metrics).write_text("{")
+    row = line(study, "optimizers", "Adam")
+    assert (row["n"], row["mean"], row["missing"]) == (1, 88.0, 2)
+
+
+def test_a_variant_in_two_tables_has_the_same_figures(study: Study, finish: Finish) -> None:
+    finish("adam", 0, best=88.0)
+    finish("adam", 1, best=89.0)
+    shared = ["variant", "n", "mean", "std"]
+    one, other = line(study, "optimizers", "Adam"), line(study, "averages", "CrossEntropy (A)")
+    assert one["mean"] == 88.5
+    assert one[shared].equals(other[shared])
+
+
+def test_an_averaged_row_compares_the_average(study: Study, finish: Finish) -> None:
+    finish("swa", 0, best=81.0, averaged=83.0)
+    finish("swa", 1, best=82.0, averaged=85.0)
+    assert line(study, "averages", "Averaged")["mean"] == 84.0
+    assert line(study, "averages", "Not averaged")["mean"] == 81.5
+
+
+def test_n_counts_the_runs_behind_the_mean(study: Study, finish: Finish) -> None:
+    finish("swa", 0, averaged=83.0)
+    finish("swa", 1, averaged=None)
+    assert line(study, "averages", "Averaged")["n"] == 1
+
+
+def test_nothing_reported_nothing_to_differ_from(study: Study, finish: Finish) -> None:
+    finish("swa", 0, averaged=83.0)
+    assert line(study, "averages", "Averaged")[["reported", "difference"]].isna().all()
+
+
+def test_unknown_table(study: Study, finish: Finish) -> None:
+    finish("adam", 0)
+    with pytest.raises(ValueError, match="no table 'optimisers'; tables of this study: optimizers, averages"):
+        comparison(study, "optimisers", load_runs(study))
+
+
+def test_csv_has_four_decimals_and_empty_cells(study: Study, finish: Finish, tmp_path: Path) -> None:
+    finish("adam", 0, best=88.12345)
+    write_csv(comparison(study, "optimizers", load_runs(study)), tmp_path / "tables/optimizers.csv")
+    header, adam, *_ = (tmp_path / "tables/optimizers.csv").read_text().splitlines()
+    assert header == "variant,label,n,mean,std,reported,difference,last_mean,last_std,diverged,missing"
+    assert adam == "adam,Adam,1,88.1235,,88.4200,-0.2965,79.0000,,0,2"
+
+
+def test_overview_names_what_differs_from_base(study: Study, finish: Finish) -> None:
+    finish("sgd", 0)
+    finish("sgd", 1, status="diverged")
+    overview = settings_overview(study, load_runs(study)).set_index("variant")
+    assert overview.loc["adam", "settings"] == ""
+    assert overview.loc["sgd", "settings"] == "optimizer sgd, weight_decay 0.0, grad_clip null"
+    assert overview.loc["swa", "settings"] == "swa true, swa_start 4, epochs 6, filters [128, 256, 512]"
+    assert tuple(overview.loc["sgd", ["parameters", "n"]]) == (2_603_274, 1)
+    assert pd.isna(overview.loc["adam", "parameters"])
+
+
+def test_overview_leaves_out_what_the_override_decides(study_with: Callable, finish: Finish) -> None:
+    finish("adam", 0)
+    study = study_with(override={"epochs": 2})
+    overview = settings_overview(study, load_runs(study)).set_index("variant")
+    assert "epochs" not in overview.loc["swa", "settings"]
+
+
+def test_cost_of_finished_runs(study: Study, finish: Finish) -> None:
+    for seed in study.seeds:
+        finish("adam", seed)
+    finish("sgd", 0, status="diverged")
+    table = cost(load_runs(study)).set_index("variant")
+    assert list(table.index) == ["adam", "sgd", "total"]
+    assert tuple(table.loc["adam"]) == (3, 3.0, 1.5, 1100.0, 3.0)
+    assert tuple(table.loc["sgd"]) == (1, 1.0, 0.5, 1000.0, 1.0)
+    assert tuple(table.loc["total"].drop("images_per_second")) == (4, 4.0, 2.0, 3.0)
+    assert pd.isna(table.loc["total", "images_per_second"])

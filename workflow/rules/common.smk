@@ -1,0 +1,67 @@
+# Loads and checks the config, and names what the rules ask for.
+import os
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
+
+from ablation import matrix
+from ablation.loading import load_study
+from ablation.provenance import code_digest
+from ablation.results import check_results
+from ablation.yaml_layers import ConfigError
+
+DEFAULT_STUDY = "config/demo.yaml"
+ON_FAILURE = (
+    "Some jobs failed; finished runs are kept. Rerun one by its target, for example\n"
+    "  snakemake results/runs/<variant>/seed<k>/metrics.json\n"
+    "or report on what is there, with the failed runs named:\n"
+    "  snakemake report --config partial=true"
+)
+
+# Without this, glibc gives freed blocks back to the system at every step, and training on a CPU takes half as long again.
+os.environ.setdefault(
+    "GLIBC_TUNABLES",
+    "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456",
+)
+
+try:
+    study = load_study(workflow.configfiles or [DEFAULT_STUDY], workflow.config_settings.config)
+    check_results(study)
+except ConfigError as error:
+    raise WorkflowError(f"The config has {len(error.errors)} error(s); no job was started.\n{error}")
+
+settings_of = matrix.resolve(study)
+DATA = f"results/data/{study.data.name}"
+DATA_PARTS = ["train", *(["validation"] if study.data.validation_fraction else []), "test"]
+
+
+wildcard_constraints:
+    variant="|".join(study.variants),
+    seed="|".join(map(str, study.seeds)),
+    table="|".join(study.tables) or "none",
+
+
+def data_source(wildcards):
+    """The file or folder that the images are read from, where the user gave one."""
+    return study.data.path if study.data.name == "images" else []
+
+
+def run_spec(wildcards):
+    """The settings that identify a run, as one line of JSON."""
+    return matrix.spec_json(settings_of[wildcards.variant])
+
+
+def metrics(runs):
+    """The result files of these runs; with `partial`, of those that are finished."""
+    return [run.metrics for run in runs if not study.partial or os.path.exists(run.metrics)]
+
+
+def metrics_of_table(wildcards):
+    return metrics(matrix.runs_of_table(study, wildcards.table))
+
+
+def metrics_of_study(wildcards):
+    return metrics(matrix.runs(study))

@@ -1,0 +1,60 @@
+rule study:
+    output:
+        "results/study.json",
+    params:
+        study=study.model_dump_json(exclude_unset=True),
+    log:
+        "results/logs/study.log",
+    benchmark:
+        "results/logs/study.benchmark.tsv"
+    resources:
+        mem_mb=500,
+        runtime=5,
+    message:
+        "Writing the checked config for the analysis"
+    shell:
+        "printf '%s\n' {params.study:q} > {output} 2> {log}"
+
+
+rule compare:
+    input:
+        study=rules.study.output,
+        runs=metrics_of_table,
+    output:
+        "results/tables/{table}.csv",
+    params:
+        code=code_digest("compare.py"),
+    log:
+        "results/logs/compare/{table}.log",
+    benchmark:
+        "results/logs/compare/{table}.benchmark.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Comparing the runs of table {wildcards.table}"
+    shell:
+        "python workflow/scripts/compare.py --study {input.study} --table {wildcards.table} --output {output}"
+        " > {log} 2>&1"
+
+
+rule plot_curves:
+    input:
+        study=rules.study.output,
+        runs=metrics_of_table,
+    output:
+        multiext("results/figures/{table}", ".svg", ".png"),
+    params:
+        code=code_digest("plot_curves.py"),
+    log:
+        "results/logs/plot_curves/{table}.log",
+    benchmark:
+        "results/logs/plot_curves/{table}.benchmark.tsv"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Plotting the training curves of table {wildcards.table}"
+    shell:
+        "python workflow/scripts/plot_curves.py --study {input.study} --table {wildcards.table} --output {output}"
+        " > {log} 2>&1"

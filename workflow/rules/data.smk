@@ -1,0 +1,19 @@
+rule prepare_data:
+    input:
+        data_source,
+    output:
+        description=f"{DATA}/data.json",
+        arrays=expand(f"{DATA}/{{part}}_{{kind}}.npy", part=DATA_PARTS, kind=["images", "labels"]),
+    params:
+        data=study.data.model_dump_json(),
+    log:
+        "results/logs/prepare_data.log",
+    benchmark:
+        "results/logs/prepare_data.benchmark.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    message:
+        "Preparing the data set {study.data.name}"
+    shell:
+        "python workflow/scripts/prepare_data.py --data {params.data:q} --output $(dirname {output.description}) > {log} 2>&1"

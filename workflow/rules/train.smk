@@ -1,0 +1,24 @@
+rule train:
+    input:
+        data=rules.prepare_data.output.description,
+        # Large, and described by their digest in data.json: new bytes retrain, a new time stamp does not.
+        arrays=ancient(rules.prepare_data.output.arrays),
+    output:
+        "results/runs/{variant}/seed{seed}/metrics.json",
+    params:
+        study=study.study,
+        spec=run_spec,
+        code=code_digest("train.py"),
+    log:
+        "results/runs/{variant}/seed{seed}/train.log",
+    benchmark:
+        "results/runs/{variant}/seed{seed}/benchmark.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    message:
+        "Training {wildcards.variant}, seed {wildcards.seed}"
+    shell:
+        "python workflow/scripts/train.py --run $(dirname {output}) --study {params.study} --data $(dirname {input.data})"
+        " --threads {threads} --spec {params.spec:q} > {log} 2>&1"

@@ -1,0 +1,229 @@
+"""Runs and tables -> the report, one Markdown file. No torch.
+
+In: a study and the frame of `runs.load_runs`. Out: `report.md`, which links to `figures/<table>.png` beside it.
+What did not finish is named with the command to run it again; with no run at all there is still a report.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from tabulate import tabulate
+
+from ablation import matrix
+from ablation.analysis.runs import FINISHED
+from ablation.analysis.tables import comparison, cost, settings_overview, settings_text
+from ablation.config import Study
+from ablation.files import write_text
+
+NOTHING = "–"
+COUNTED = ("diverged", "missing")
+ACCURACY_COLUMN = "accuracy (best epoch)"
+LAST_COLUMN = "last epoch"
+# What became of the runs that stand in no table, in the order of the report.
+LOSSES = {
+    "diverged": "the loss became infinite or NaN; a result, which no mean contains.",
+    "missing": "there is no result.",
+    "outdated": "the result was made with settings that are no longer those of the study.",
+    "damaged": "the result cannot be read.",
+}
+# Snakemake takes these results for done: only `--force` makes them anew.
+FORCED = ("diverged", "damaged")
+ORIGINS = {
+    "git_commit": "Commit",
+    "code_digest": "Digest of the training code",
+    "data_digest": "Digest of the data",
+    "versions": "Versions",
+    "device": "Device",
+}
+
+
+def write_report(study: Study, runs: pd.DataFrame, path: str | Path) -> None:
+    """Write the report whole."""
+    write_text(path, render(study, runs))
+
+
+def render(study: Study, runs: pd.DataFrame) -> str:
+    """The report as Markdown."""
+    origins = origin_counts(runs)
+    sections = {
+        "summary": _summary(study, runs),
+        "notices": list(_notices(study)),
+        "losses": list(_losses(runs)),
+        "tables": [_table(study, table_id, runs) for table_id in study.tables],
+        "chosen_on": _chosen_on(study),
+        "base": settings_text(matrix.spec(matrix.layered((study.base, study.override)))),
+        "settings": _settings_markdown(study, runs),
+        "cost": _cost_markdown(runs),
+        "origins": origins,
+        "warnings": list(_warnings(origins)),
+    }
+    text = _template().render(study=study, accuracy_column=ACCURACY_COLUMN, last_column=LAST_COLUMN, **sections)
+    # Parts that are left out leave their empty lines.
+    return re.sub(r"\n{3,}", "\n\n", text)
+
+
+def _template() -> Any:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["escaped"] = escaped
+    return environment.get_template("report.md.j2")
+
+
+def escaped(text: str) -> str:
+    """Plain text for Markdown, also in a cell of a table: one line, with nothing that would be read as markup."""
+    return re.sub(r"([\\`*_~\[\]<>|])", r"\\\1", " ".join(text.split()))
+
+
+def _summary(study: Study, runs: pd.DataFrame) -> str:
+    seeds = ("seed " if len(study.seeds) == 1 else "seeds ") + ", ".join(map(str, study.seeds))
+    completed = int((runs["status"] == "completed").sum())
+    return (
+        f"Study `{study.study}` on the data set `{study.data.name}`: {len(study.variants)} variants, each trained with "
+        f"{seeds}. {completed} of {len(runs)} runs completed."
+    )
+
+
+def _notices(study: Study) -> Iterator[str]:
+    """What makes every figure another than the study's."""
+    forced = matrix.explicit(study.override)
+    if forced:
+        yield f"Every run was made with `{settings_text(forced)}`, whatever its variant says: this is a quick look."
+    if study.data.train_images_per_class is not None:
+        yield f"Every run was trained on {study.data.train_images_per_class} images of each class only."
+
+
+def _losses(runs: pd.DataFrame) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
+    for status, explanation in LOSSES.items():
+        lost = runs[runs["status"] == status]
+        if len(lost):
+            yield status, explanation, [_lost(row) for row in lost.to_dict("records")]
+
+
+def _lost(row: dict[str, Any]) -> dict[str, Any]:
+    status, directory = row["status"], row["directory"]
+    force = " --force" if status in FORCED else ""
+    return {
+        "variant": row["variant"],
+        "seed": row["seed"],
+        "detail": f"in epoch {row['epochs']}" if status == "diverged" else escaped(row["problem"]),
+        "command": f"snakemake {directory}/metrics.json{force}",
+        "log": f"{directory}/train.log",
+    }
+
+
+def _table(study: Study, table_id: str, runs: pd.DataFrame) -> dict[str, Any]:
+    table = study.tables[table_id]
+    return {
+        "id": table_id,
+        "title": table.title,
+        "note": table.note,
+        "markdown": comparison_markdown(comparison(study, table_id, runs)),
+        "averaged": [escaped(row.label) for row in table.rows if row.figure == "averaged"],
+    }
+
+
+def comparison_markdown(table: pd.DataFrame) -> str:
+    """A comparison as Markdown, with two decimals."""
+    lines = [
+        {
+            "": escaped(row["label"]),
+            "n": _count(row),
+            ACCURACY_COLUMN: _mean_and_std(row["mean"], row["std"]),
+            "study": _number(row["reported"], ".2f"),
+            "difference": _number(row["difference"], "+.2f"),
+            LAST_COLUMN: _mean_and_std(row["last_mean"], row["last_std"]),
+        }
+        for row in table.to_dict("records")
+    ]
+    return _markdown(lines)
+
+
+def _count(row: dict[str, Any]) -> str:
+    """`n`, with the runs that it does not count: `3 (1 diverged, 1 missing)`."""
+    others = ", ".join(f"{row[status]} {status}" for status in COUNTED if row[status])
+    return f"{row['n']} ({others})" if others else str(row["n"])
+
+
+def _mean_and_std(mean: float, std: float) -> str:
+    return _number(mean, ".2f") + ("" if pd.isna(std) else f" ± {std:.2f}")
+
+
+def _number(value: float, form: str) -> str:
+    """A number, or a dash where there is none. Rounding first, and adding zero, avoids `-0.00`."""
+    return NOTHING if pd.isna(value) else format(round(value, 2) + 0.0, form)
+
+
+def _amount(value: float) -> str:
+    """A number of any magnitude, with two digits at least."""
+    if pd.isna(value):
+        return NOTHING
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
+def _settings_markdown(study: Study, runs: pd.DataFrame) -> str:
+    lines = [
+        {
+            "variant": f"`{row['variant']}`",
+            "settings": escaped(row["settings"]) or NOTHING,
+            "trainable parameters": NOTHING if pd.isna(row["parameters"]) else f"{row['parameters']:,}",
+            "n": row["n"],
+        }
+        for row in settings_overview(study, runs).to_dict("records")
+    ]
+    return _markdown(lines, texts=2)
+
+
+def _cost_markdown(runs: pd.DataFrame) -> str:
+    lines = [
+        {
+            "variant": row["variant"],
+            "runs": row["runs"],
+            "wall hours": _amount(row["wall_hours"]),
+            "device hours": _amount(row["device_hours"]),
+            "images/s (median)": _amount(row["images_per_second"]),
+            "peak memory (GiB)": _amount(row["peak_memory_gib"]),
+        }
+        for row in cost(runs).to_dict("records")
+    ]
+    return _markdown(lines)
+
+
+def _markdown(lines: list[dict[str, Any]], texts: int = 1) -> str:
+    """Lines of cells -> a Markdown table: the first columns, `texts` of them, to the left, the others to the right."""
+    alignment = ["left"] * texts + ["right"] * (len(lines[0]) - texts)
+    return tabulate(lines, headers="keys", tablefmt="pipe", colalign=alignment, disable_numparse=True)
+
+
+def _chosen_on(study: Study) -> str:
+    fraction = study.data.validation_fraction
+    if fraction:
+        return f"the {fraction:.0%} of the training images held out for it; the test images had no part in the choice."
+    return "the test images, as the study did, and therefore a little too high."
+
+
+def origin_counts(runs: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Where the finished runs come from: how many of them have each commit, digest, version and device."""
+    finished = runs[runs["status"].isin(FINISHED)]
+    if finished.empty:
+        return {}
+    return {
+        name: finished[column].fillna("unknown").value_counts(sort=False).to_dict() for column, name in ORIGINS.items()
+    }
+
+
+def _warnings(origins: dict[str, dict[str, int]]) -> Iterator[str]:
+    differing = [name.lower() for name, counts in origins.items() if len(counts) > 1]
+    if differing:
+        yield f"The finished runs disagree: {', '.join(differing)}. Differences between variants may come from that."

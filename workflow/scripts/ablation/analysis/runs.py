@@ -1,0 +1,134 @@
+"""Finished runs -> data frames. No torch.
+
+In: a `Study` and the files of its runs, below the working directory. Out: one row a run, whatever became of it, and the
+epochs of a run. Accuracies are top-1 in percent, losses means over the images, times seconds, memory bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from ablation import matrix
+from ablation.config import Study
+from ablation.matrix import Run
+from ablation.records import HISTORY_COLUMNS, RecordError, RunRecord, read_record
+from ablation.settings import RunSettings
+
+FINISHED = ("completed", "diverged")
+LOST = ("missing", "outdated", "damaged")
+KINDS = {
+    "variant": "object",
+    "seed": "int64",
+    "status": "object",
+    "best_accuracy": "float64",
+    "best_epoch": "Int64",
+    "last_accuracy": "float64",
+    "averaged_accuracy": "float64",
+    "epochs": "Int64",
+    "parameters": "Int64",
+    "wall_seconds": "float64",
+    "device_seconds": "float64",
+    "train_seconds": "float64",
+    "images_per_second": "float64",
+    "peak_memory_bytes": "Int64",
+    "device": "object",
+    "git_commit": "object",
+    "code_digest": "object",
+    "data_digest": "object",
+    "versions": "object",
+    "directory": "object",
+    "problem": "object",
+}
+
+
+def read_study(path: str | Path) -> Study:
+    """Read a study written as JSON by `Study.model_dump_json(exclude_unset=True)`.
+
+    Raises:
+        ValueError: there is no such file, or it holds no study.
+    """
+    try:
+        return Study.model_validate_json(Path(path).read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}; `snakemake {path}` makes it") from error
+    except ValidationError as error:
+        raise ValueError(f"{path} holds no valid study; delete it, and `snakemake {path}` makes it anew") from error
+
+
+def load_runs(study: Study) -> pd.DataFrame:
+    """One row a run of the matrix, in its order, with the columns `KINDS`.
+
+    `status` is that of the record, or `missing` (no record), `damaged` (not readable) or `outdated` (of other settings
+    than the study's now). A run of these three has no figures here, so none can slip into a table; `problem` says why.
+    """
+    resolved = matrix.resolve(study)
+    rows = [_row(run, resolved[run.variant]) for run in matrix.runs(study)]
+    return pd.DataFrame(rows, columns=list(KINDS)).astype(KINDS)
+
+
+def load_history(run: Run) -> pd.DataFrame:
+    """The epochs of a run, with the columns `HISTORY_COLUMNS`; losses of a diverged run may be NaN or infinite.
+
+    Raises:
+        RecordError: `history.csv` is not there or damaged.
+    """
+    path = Path(run.directory, "history.csv")
+    try:
+        history = pd.read_csv(path, dtype="float64")
+        if tuple(history.columns) != HISTORY_COLUMNS:
+            raise ValueError(f"its columns are {', '.join(history.columns)}; expected {', '.join(HISTORY_COLUMNS)}")
+        return history.astype({"epoch": "int64"})
+    except (OSError, ValueError) as error:
+        raise RecordError(
+            f"{path} is missing or damaged: {error}. `snakemake {run.metrics} --force` runs anew"
+        ) from error
+
+
+def _row(run: Run, settings: RunSettings) -> dict[str, Any]:
+    row = {"variant": run.variant, "seed": run.seed, "directory": str(run.directory), "problem": ""}
+    if not Path(run.metrics).exists():
+        return row | {"status": "missing"}
+    try:
+        record = read_record(run.metrics)
+        _check(record, run)
+    except RecordError as error:
+        return row | {"status": "damaged", "problem": str(error)}
+    changes = _changes(record.spec, matrix.spec(settings))
+    if changes:
+        return row | {"status": "outdated", "problem": f"made with other settings: {changes}"}
+    return row | _figures(record)
+
+
+def _check(record: RunRecord, run: Run) -> None:
+    """A record must be that of its folder and, of a completed run, have the figures that tables need."""
+    if (record.variant, record.seed) != (run.variant, run.seed):
+        raise RecordError(f"{run.metrics} is the record of variant {record.variant}, seed {record.seed}")
+    if record.status == "completed" and (record.best is None or record.last is None):
+        raise RecordError(f"{run.metrics} says completed, but names no accuracy")
+
+
+def _changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Settings that differ between two specs, as `key then → now`; empty where they are the same."""
+    absent = "(not set)"
+    pairs = {key: (then.get(key, absent), now.get(key, absent)) for key in sorted({*then, *now})}
+    return ", ".join(f"{key} {old} → {new}" for key, (old, new) in pairs.items() if old != new)
+
+
+def _figures(record: RunRecord) -> dict[str, Any]:
+    scores = {"best": record.best, "last": record.last, "averaged": record.averaged}
+    versions = " ".join(f"{name} {version}" for name, version in sorted(record.origin.versions.items()))
+    return {
+        "status": record.status,
+        **{f"{name}_accuracy": score.test_accuracy for name, score in scores.items() if score is not None},
+        "best_epoch": None if record.best is None else record.best.epoch,
+        "epochs": record.epochs,
+        "parameters": record.parameters,
+        **record.cost.model_dump(),
+        **record.origin.model_dump(),
+        "versions": versions,
+    }

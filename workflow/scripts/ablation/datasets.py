@@ -1,0 +1,367 @@
+"""Images of any source -> arrays on disk, made once, that training maps into memory. No torch but to fetch CIFAR-10.
+
+In: a `DataConfig`. Out: a folder of `<split>_images.npy` (uint8, N x 3 x 32 x 32) and `<split>_labels.npy` (int64, N)
+for the splits train, test and, where one is asked for, validation; and `data.json`, written last, so that it alone
+means done. The same images give the same bytes. Fails with `DataError` on data that cannot be used.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import lzma
+import tarfile
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from http.client import HTTPException
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from PIL import Image
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from ablation.config import DataConfig
+from ablation.files import whole_file, write_text
+
+DATA_VERSION: Literal[1] = 1
+SIZE = 32
+SPLIT_SEED = 0
+DIGITS_TEST_SHARE = 0.2
+LAYOUT = "train/<class>/<file> and test/<class>/<file>"
+
+
+class DataError(ValueError):
+    """The data is missing, damaged or of another form than the study needs."""
+
+
+class Split(NamedTuple):
+    """Images, uint8 N x 3 x 32 x 32, and their labels, int64 N."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def take(self, indices: np.ndarray) -> Split:
+        return Split(self.images[indices], self.labels[indices])
+
+
+class Source(NamedTuple):
+    """A data set as it comes. A label is an index into `classes`."""
+
+    classes: list[str]
+    train: Split
+    test: Split
+
+
+def prepare(config: DataConfig, output: Path) -> None:
+    """Write the arrays and `data.json` into the folder `output`; older ones there are replaced.
+
+    Raises:
+        DataError: the data cannot be used.
+        OSError: a file cannot be read or written.
+    """
+    source = SOURCES[config.name](config)
+    splits = _splits(source, config)
+    arrays = _arrays(splits)
+    _clear(output)
+    for name, array in arrays.items():
+        with whole_file(output / f"{name}.npy") as aside, open(aside, "wb") as file:
+            np.save(file, array)
+    write_text(output / "data.json", json.dumps(_facts(config, source, splits, arrays), indent=2) + "\n")
+
+
+def _facts(
+    config: DataConfig, source: Source, splits: Mapping[str, Split], arrays: Mapping[str, np.ndarray]
+) -> dict[str, Any]:
+    """The content of `data.json`: neither a path nor a time, so that the same data gives the same bytes."""
+    counts = {name: len(split.labels) for name, split in splits.items()}
+    return {
+        "version": DATA_VERSION,
+        "name": config.name,
+        "classes": source.classes,
+        "held_out": "validation" if "validation" in splits else "test",
+        "counts": {"train": 0, "validation": 0, "test": 0} | counts,
+        "digest": _digest(arrays),
+    }
+
+
+def _clear(output: Path) -> None:
+    """Without this, a validation split of earlier data would outlive it, and an earlier `data.json` a failure."""
+    (output / "data.json").unlink(missing_ok=True)
+    for part in ("images", "labels"):
+        (output / f"validation_{part}.npy").unlink(missing_ok=True)
+
+
+def _arrays(splits: Mapping[str, Split]) -> dict[str, np.ndarray]:
+    return {
+        f"{name}_{part}": np.ascontiguousarray(array)
+        for name, split in splits.items()
+        for part, array in (("images", split.images), ("labels", split.labels))
+    }
+
+
+def _digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """Digest of names, types, shapes and contents: the first 16 hex digits of a SHA-256."""
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.data)
+    return digest.hexdigest()[:16]
+
+
+# --- Splits ---
+
+
+def _splits(source: Source, config: DataConfig) -> dict[str, Split]:
+    """The splits by name; training images are thinned after the validation images were taken out of them."""
+    splits = {"train": source.train, "test": source.test}
+    if config.validation_fraction > 0:
+        try:
+            splits["train"], splits["validation"] = _stratified(source.train, config.validation_fraction)
+        except ValueError as error:
+            reason = f"the {len(source.train.labels)} training images cannot be split by class"
+            raise DataError(f"validation_fraction {config.validation_fraction}: {reason}: {error}") from error
+    if config.train_images_per_class is not None:
+        splits["train"] = _thinned(splits["train"], source.classes, config.train_images_per_class)
+    return splits
+
+
+def _stratified(split: Split, share: float) -> tuple[Split, Split]:
+    """The rest and, drawn by class with a fixed seed, `share` of a split, each in the split's order."""
+    indices = np.arange(len(split.labels))
+    rest, drawn = train_test_split(indices, test_size=share, stratify=split.labels, random_state=SPLIT_SEED)
+    return split.take(np.sort(rest)), split.take(np.sort(drawn))
+
+
+def _thinned(split: Split, classes: Collection[str], count: int) -> Split:
+    """`count` images of each class, drawn with a fixed seed: a smaller draw is part of every larger one."""
+    random = np.random.default_rng(SPLIT_SEED)
+    drawn = []
+    for label, name in enumerate(classes):
+        indices = random.permutation(np.flatnonzero(split.labels == label))
+        if len(indices) < count:
+            raise DataError(f"train_images_per_class {count}: class '{name}' has {len(indices)} training images only")
+        drawn.append(indices[:count])
+    return split.take(np.sort(np.concatenate(drawn)))
+
+
+# --- digits ---
+
+
+def _digits(_: DataConfig) -> Source:
+    digits = load_digits()
+    grey = np.stack([_enlarged(image) for image in digits.images])
+    images = np.repeat(grey[:, None], 3, axis=1)
+    train, test = _stratified(Split(images, digits.target.astype(np.int64)), DIGITS_TEST_SHARE)
+    return Source([str(name) for name in digits.target_names], train, test)
+
+
+def _enlarged(image: np.ndarray) -> np.ndarray:
+    """8 x 8 levels from 0 to 16 -> 32 x 32 of uint8."""
+    levels = np.rint(image * (255 / 16)).astype(np.uint8)
+    return np.asarray(Image.fromarray(levels).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+
+
+# --- cifar10 ---
+
+
+def _cifar10(config: DataConfig) -> Source:
+    from torchvision.datasets import CIFAR10  # noqa: PLC0415 - it brings torch, which no other source needs
+
+    folder = Path(config.path or "data")
+    try:
+        train, test = CIFAR10(folder, train=True), CIFAR10(folder, train=False)
+    except RuntimeError:  # not unpacked yet, or damaged since
+        _unpack_cifar10(folder)
+        train, test = CIFAR10(folder, train=True), CIFAR10(folder, train=False)
+    splits = (Split(each.data.transpose(0, 3, 1, 2), np.array(each.targets, np.int64)) for each in (train, test))
+    return Source(train.classes, *splits)
+
+
+def _unpack_cifar10(folder: Path) -> None:
+    """Unpack the archive in the folder, or else a downloaded one, once its checksum is verified."""
+    from torchvision.datasets import CIFAR10, utils  # noqa: PLC0415
+
+    if folder.is_file():
+        raise DataError(f"{folder}: is a file; give the folder that holds {CIFAR10.filename}")
+    archive = folder / CIFAR10.filename
+    if not archive.exists():
+        _download_cifar10(archive)
+    elif not utils.check_integrity(archive, CIFAR10.tgz_md5):
+        reason = f"is damaged: its md5 is not {CIFAR10.tgz_md5}"
+        raise DataError(f"{archive}: {reason}; replace it, or delete it to have it downloaded")
+    utils.extract_archive(str(archive), str(folder))
+
+
+def _download_cifar10(archive: Path) -> None:
+    from torchvision.datasets import CIFAR10, utils  # noqa: PLC0415
+
+    try:
+        with whole_file(archive) as aside:
+            utils.download_url(CIFAR10.url, aside.parent, aside.name, CIFAR10.tgz_md5)
+    except (OSError, RuntimeError, HTTPException) as error:
+        raise DataError(
+            f"CIFAR-10 could not be downloaded: {error}. Put {archive.name} (md5 {CIFAR10.tgz_md5}) into the folder "
+            f"{archive.parent}; it is then verified and unpacked"
+        ) from error
+
+
+# --- images ---
+
+
+class Place(NamedTuple):
+    """Where an image lies. `top` is the one folder around train and test that a tar often has, else empty."""
+
+    top: str
+    split: str
+    label: str
+    file: str
+
+    def __str__(self) -> str:
+        return str(PurePosixPath(*self))
+
+
+def _images(config: DataConfig) -> Source:
+    if config.path is None:
+        raise DataError(f"data.path is missing: give the folder or the tar of {LAYOUT}")
+    path = Path(config.path)
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; data.path is the folder or the tar of {LAYOUT}")
+    try:
+        pixels = _decoded(_folder_files(path) if path.is_dir() else _tar_files(path))
+        classes = _common_classes(pixels)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    return Source(classes, _joined(pixels, "train", classes), _joined(pixels, "test", classes))
+
+
+def _joined(pixels: Mapping[Place, bytes], split: str, classes: list[str]) -> Split:
+    """The images of a split, sorted by class and file name."""
+    places = sorted(place for place in pixels if place.split == split)
+    flat = np.frombuffer(b"".join(pixels[place] for place in places), np.uint8)
+    images = flat.reshape(-1, SIZE, SIZE, 3).transpose(0, 3, 1, 2)
+    label_of = {name: label for label, name in enumerate(classes)}
+    return Split(images, np.array([label_of[place.label] for place in places], np.int64))
+
+
+def _common_classes(places: Collection[Place]) -> list[str]:
+    """The sorted class names, which train and test must share."""
+    if not places:
+        raise DataError(f"holds no images; they must lie at {LAYOUT}")
+    tops = sorted({place.top for place in places})
+    if len(tops) > 1:
+        raise DataError(f"holds several data sets, in {_listed(top or '.' for top in tops)}; keep one")
+    train, test = ({place.label for place in places if place.split == split} for split in ("train", "test"))
+    sides = {"train": train - test, "test": test - train}
+    alone = [f"only in {split}: {_listed(sorted(names))}" for split, names in sides.items() if names]
+    if alone:
+        raise DataError(f"train and test must have images of the same classes; {'; '.join(alone)}")
+    if len(train) < 2:
+        raise DataError(f"at least two classes are needed; there is only {_listed(train)}")
+    return sorted(train)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def _decoded(files: Iterable[tuple[Place, bytes]]) -> dict[Place, bytes]:
+    """The pixels of each image, 32 x 32 x 3. All are tried before the first unusable one is named."""
+    pixels: dict[Place, bytes] = {}
+    faults: dict[Place, str] = {}
+    for place, content in files:
+        try:
+            pixels[place] = _pixels(content)
+        except DataError as error:
+            faults[place] = str(error)
+    if faults:
+        first = min(faults)
+        total = len(pixels.keys() | faults.keys())
+        raise DataError(f"'{first}' {faults[first]}. Unusable images: {len(faults)} of {total}")
+    return pixels
+
+
+def _pixels(content: bytes) -> bytes:
+    try:
+        image = Image.open(BytesIO(content))
+        size = image.size
+        pixels = image.convert("RGB").tobytes() if size == (SIZE, SIZE) else b""
+    except Exception as error:  # what Pillow raises depends on the format and on the damage
+        raise DataError(f"cannot be read as an image ({error.__class__.__name__}: {error})") from error
+    if not pixels:
+        raise DataError(f"is {size[0]}x{size[1]} pixels; images must be {SIZE}x{SIZE}, so scale or crop them first")
+    return pixels
+
+
+def _folder_files(path: Path) -> Iterator[tuple[Place, bytes]]:
+    """Place and content of every image. `glob` passes over hidden files and follows links."""
+    for name in glob.iglob("**", root_dir=path, recursive=True):
+        if not (path / name).is_dir():
+            place = _place(name)
+            if place is not None:
+                yield place, (path / name).read_bytes()
+
+
+def _tar_files(path: Path) -> Iterator[tuple[Place, bytes]]:
+    """Place and content of every image, in one pass; nothing is unpacked to disk."""
+    try:
+        with tarfile.open(path) as tar:
+            for member in tar:
+                _refuse_unsafe(member)
+                place = None if member.isdir() else _place(member.name)
+                if place is not None:
+                    content = tar.extractfile(member)
+                    assert content is not None, "a plain file has content"
+                    yield place, content.read()
+            _check_end(tar)
+    except (tarfile.TarError, OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+        raise DataError(f"cannot be read as a tar, or is damaged: {error}") from error
+
+
+def _refuse_unsafe(member: tarfile.TarInfo) -> None:
+    if member.name.startswith("/"):
+        raise DataError(f"member '{member.name}' has an absolute path")
+    if ".." in PurePosixPath(member.name).parts:
+        raise DataError(f"member '{member.name}' leads out of the archive")
+    if member.issym() or member.islnk():
+        raise DataError(f"member '{member.name}' is a link; store the image itself")
+    if not member.isfile() and not member.isdir():
+        raise DataError(f"member '{member.name}' is a device or a pipe, not an image")
+
+
+def _check_end(tar: tarfile.TarFile) -> None:
+    """`tarfile` takes a damaged header, or the end of the file, for the end of the archive: a block of zeros.
+
+    What follows is read too, because the checksum of a compressed file stands at its very end.
+    """
+    assert tar.fileobj is not None, "the archive is open"
+    tar.fileobj.seek(tar.offset)
+    if tar.fileobj.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
+        raise tarfile.ReadError(f"it breaks off at byte {tar.offset}")
+    while tar.fileobj.read(tarfile.RECORDSIZE):
+        pass
+
+
+def _place(name: str) -> Place | None:
+    """Where a file belongs; None: nowhere, being hidden or beside train and test.
+
+    Raises:
+        DataError: it lies in train or test, but not right in a class's folder.
+    """
+    parts = PurePosixPath(name).parts
+    if any(part.startswith(".") or part == "__MACOSX" for part in parts):
+        return None
+    match parts:
+        case (split, label, file) if split in ("train", "test"):
+            return Place("", split, label, file)
+        case (top, split, label, file) if split in ("train", "test"):
+            return Place(top, split, label, file)
+    if {"train", "test"} & set(parts[:-1][:2]):
+        raise DataError(f"'{name}' is out of place; images must lie at {LAYOUT}")
+    return None
+
+
+SOURCES: dict[str, Callable[[DataConfig], Source]] = {"cifar10": _cifar10, "digits": _digits, "images": _images}

@@ -1,0 +1,1 @@
+"""Training of one run: data, augmentation, models, losses, optimizers, schedules, loop."""

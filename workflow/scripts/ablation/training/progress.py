@@ -1,0 +1,66 @@
+"""What a run tells while it trains, and the machine it trains on."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import time
+from dataclasses import dataclass, field
+
+import torch
+
+from ablation.training.loop import EpochRow
+
+
+@dataclass
+class Progress:
+    """Prints a line an epoch, with the time left at the pace so far."""
+
+    epochs: int
+    images: int
+    started: float = field(default_factory=time.perf_counter)
+    best: float = 0.0
+
+    def __call__(self, row: EpochRow) -> None:
+        epoch, elapsed = int(row["epoch"]), time.perf_counter() - self.started
+        self.best = max(self.best, row["heldout_accuracy"])
+        print(
+            f"epoch {epoch:3d}/{self.epochs}"
+            f"  lr {row['learning_rate']:.2e}"
+            f"  train {row['train_loss']:.4f} {row['train_accuracy']:5.2f} %"
+            f"  held out {row['heldout_loss']:.4f} {row['heldout_accuracy']:5.2f} %"
+            f"  best {self.best:5.2f} %"
+            f"  {epoch * self.images / elapsed:,.0f} images/s"
+            f"  {duration(elapsed / epoch * (self.epochs - epoch))} left",
+            flush=True,
+        )
+
+
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds, as in 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def device_name(device: torch.device) -> str:
+    """The GPU's name, or the processor's and the threads in use."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{processor()}, {torch.get_num_threads()} threads"
+
+
+def processor() -> str:
+    """The processor's name as the system tells it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def peak_memory(device: torch.device) -> int:
+    """Bytes: the most that tensors took on the GPU, or the process on the host."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,52 @@
+"""Prepare a study's data: prepare_data.py --data '{"name": "digits"}' --output results/data/digits
+
+In: the config's `data` section as JSON. Out: a folder of arrays and `data.json`. Data that cannot be used, or a file
+that cannot be read or written, ends it with status 1 and one line saying why.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from ablation.config import DataConfig
+from ablation.datasets import DataError, prepare
+
+
+def main() -> None:
+    arguments = _arguments()
+    try:
+        prepare(arguments.data, arguments.output)
+        print(_summary(arguments.output))
+    except (DataError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Write a study's images and labels as arrays.")
+    parser.add_argument("--data", type=_data, required=True, help="the config's data section, as JSON")
+    parser.add_argument("--output", type=Path, required=True, help="the folder to write to")
+    return parser.parse_args()
+
+
+def _data(text: str) -> DataConfig:
+    try:
+        return DataConfig.model_validate_json(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _summary(folder: Path) -> str:
+    """One line an array, and the digest."""
+    shapes = {path.stem: np.load(path, mmap_mode="r").shape for path in sorted(folder.glob("*.npy"))}
+    digest = json.loads((folder / "data.json").read_text(encoding="utf-8"))["digest"]
+    lines = [f"{name}: {' x '.join(map(str, shape))}" for name, shape in shapes.items()]
+    return "\n".join([*lines, f"digest: {digest}"])
+
+
+if __name__ == "__main__":
+    main()
