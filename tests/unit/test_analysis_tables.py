@@ -120,7 +120,7 @@ def test_overview_names_what_differs_from_base(study: Study, finish: Finish) -> 
     overview = settings_overview(study, load_runs(study)).set_index("variant")
     assert overview.loc["adam", "settings"] == ""
     assert overview.loc["sgd", "settings"] == "optimizer sgd, weight_decay 0.0, grad_clip null"
-    assert overview.loc["swa", "settings"] == "swa true, swa_start 4, epochs 6, filters [128, 256, 512]"
+    assert overview.loc["swa", "settings"] == "filters [128, 256, 512], epochs 6, swa true, swa_start 4"
     assert tuple(overview.loc["sgd", ["parameters", "n"]]) == (2_603_274, 1)
     assert pd.isna(overview.loc["adam", "parameters"])
 

@@ -195,7 +195,12 @@ def _add_title(figure: Figure, title: str) -> None:
     ]
     bold = {"weight": "bold", "size": 10}
     figure.legend(
-        handles=kinds, loc="outside upper center", ncols=3, frameon=False, title=title, title_fontproperties=bold
+        handles=kinds,
+        loc="outside upper center",
+        ncols=3,
+        frameon=False,
+        title=_plain(title),
+        title_fontproperties=bold,
     )
 
 
@@ -204,4 +209,9 @@ def _add_legend(figure: Figure, labels: Sequence[str], columns: int) -> None:
     looks = [_look(index) for index in range(len(labels))]
     lines = [Line2D([], [], color=colour, marker=marker) for colour, marker in looks]
     if labels:
-        figure.legend(lines, labels, loc="outside lower center", ncols=columns, frameon=False)
+        figure.legend(lines, list(map(_plain, labels)), loc="outside lower center", ncols=columns, frameon=False)
+
+
+def _plain(text: str) -> str:
+    """Text without mathematics: matplotlib would take what stands between two dollar signs for a formula."""
+    return text.replace("$", r"\$")

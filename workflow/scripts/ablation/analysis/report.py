@@ -23,7 +23,7 @@ from ablation.files import write_text
 
 NOTHING = "–"
 COUNTED = ("diverged", "missing")
-ACCURACY_COLUMN = "accuracy (best epoch)"
+ACCURACY_COLUMN = "accuracy"
 LAST_COLUMN = "last epoch"
 # What became of the runs that stand in no table, in the order of the report.
 LOSSES = {
@@ -57,7 +57,7 @@ def render(study: Study, runs: pd.DataFrame) -> str:
         "losses": list(_losses(runs)),
         "tables": [_table(study, table_id, runs) for table_id in study.tables],
         "chosen_on": _chosen_on(study),
-        "base": settings_text(matrix.spec(matrix.layered((study.base, study.override)))),
+        "base": settings_text(matrix.layered((study.base, study.override)).model_dump()),
         "settings": _settings_markdown(study, runs),
         "cost": _cost_markdown(runs),
         "origins": origins,

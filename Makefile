@@ -1,0 +1,37 @@
+# `make demo` and `make test` install what they need into .venv; PYTHON=python3.12 chooses another interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test check install lock schema
+
+demo: install
+	@start=$$(date +%s); snakemake --configfile config/demo.yaml \
+	&& echo "The report, made in $$(($$(date +%s) - start)) s: results/report.md"
+
+test: install
+	pytest
+
+# What `make test` checks first, on its own: style and types, in seconds.
+check: install
+	ruff check . && ruff format --check . && mypy
+
+install: .venv/installed
+
+# uv installs the lock, several times faster than pip; pip installs uv, from the same lock.
+.venv/installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	|| { echo "error: $(PYTHON) is $$($(PYTHON) --version); 3.11 or newer is needed: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	awk '/^[a-z]/ {keep = /^uv==/} keep' requirements.lock > .venv/uv.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement .venv/uv.lock
+	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --requirement requirements.lock
+	touch $@
+
+# Takes the newest versions on the registry, for Python 3.11 and later, pinned with hashes.
+lock: install
+	uv pip compile requirements.in --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --no-header --quiet --output-file requirements.lock
+
+schema: install
+	python workflow/scripts/write_schema.py

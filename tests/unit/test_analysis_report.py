@@ -1,0 +1,222 @@
+"""The report states every figure as the tables have it, and names whatever did not finish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ablation.analysis.report import escaped, render, write_report
+from ablation.analysis.runs import load_runs
+from ablation.config import Study
+from ablation.matrix import Run
+from ablation.records import RunRecord
+
+Finish = Callable[..., RunRecord]
+
+
+def cells(report: str, first: str) -> list[str]:
+    """The cells of the table line that begins with `first`."""
+    lines = [line for line in report.splitlines() if line.startswith(f"| {first} ")]
+    assert len(lines) == 1, lines
+    return [cell.strip() for cell in lines[0].replace("\\|", "\0").strip("|").split("|")]
+
+
+def section(report: str, title: str) -> str:
+    """The text from one heading to the next of its level."""
+    level = title.split(maxsplit=1)[0]
+    return report.split(f"\n{title}\n")[1].split(f"\n{level} ", maxsplit=1)[0]
+
+
+def finish_all(study: Study, finish: Finish) -> None:
+    for seed in study.seeds:
+        finish("adam", seed, best=88.0 + seed, last=87.0)
+        finish("sgd", seed, best=70.0)
+        finish("swa", seed, best=81.0, averaged=83.0)
+
+
+def test_tables_show_our_figures_beside_the_study(study: Study, finish: Finish) -> None:
+    finish_all(study, finish)
+    report = render(study, load_runs(study))
+    assert cells(report, "Adam") == ["Adam", "3", "89.00 ± 1.00", "88.42", "+0.58", "87.00 ± 0.00"]
+    assert cells(report, "Averaged") == ["Averaged", "3", "83.00 ± 0.00", "–", "–", "79.00 ± 0.00"]
+
+
+def test_labels_cannot_break_a_table(study: Study, finish: Finish) -> None:
+    finish_all(study, finish)
+    row = cells(render(study, load_runs(study)), "SGD")
+    assert row == ["SGD \0 plain\\_1", "3", "70.00 ± 0.00", "78.58", "-8.58", "79.00 ± 0.00"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a|b", r"a\|b"), ("two\nlines", "two lines"), ("*x*_y_", r"\*x\*\_y\_"), ("<b>", r"\<b\>"), ("é 0.5", "é 0.5")],
+)
+def test_escaping(text: str, expected: str) -> None:
+    assert escaped(text) == expected
+
+
+def test_one_run_shows_no_spread_and_what_is_not_counted(study: Study, finish: Finish) -> None:
+    finish("adam", 0, best=88.42, last=87.0)
+    finish("adam", 1, status="diverged")
+    row = cells(render(study, load_runs(study)), "Adam")
+    assert row == ["Adam", "1 (1 diverged, 1 missing)", "88.42", "88.42", "+0.00", "87.00"]
+
+
+def test_no_negative_zero(study: Study, finish: Finish) -> None:
+    finish("adam", 0, best=88.4199)
+    assert cells(render(study, load_runs(study)), "Adam")[4] == "+0.00"
+
+
+def test_whatever_did_not_finish_is_named_with_its_command_and_log(study: Study, finish: Finish) -> None:
+    finish("adam", 0)
+    finish("adam", 1, status="diverged", epochs=7)
+    finish("adam", 2, spec={})
+    finish("sgd", 0)
+    Path(Run("sgd", 0).metrics).write_text("{")
+    missing = section(render(study, load_runs(study)), "## What is missing")
+    assert named(missing, "Diverged (1)") == [
+        (
+            "adam",
+            1,
+            "`snakemake results/runs/adam/seed1/metrics.json --force`; log: `results/runs/adam/seed1/train.log`",
+        )
+    ]
+    assert "in epoch 7" in missing
+    assert [(variant, seed) for variant, seed, _ in named(missing, "Outdated (1)")] == [("adam", 2)]
+    assert [(variant, seed) for variant, seed, _ in named(missing, "Damaged (1)")] == [("sgd", 0)]
+    lost = named(missing, "Missing (5)")
+    assert [(variant, seed) for variant, seed, _ in lost] == [("sgd", 1), ("sgd", 2), *(("swa", s) for s in (0, 1, 2))]
+    assert lost[0][2] == "`snakemake results/runs/sgd/seed1/metrics.json`; log: `results/runs/sgd/seed1/train.log`"
+    assert "`adam`, seed 0" not in missing
+
+
+def named(text: str, heading: str) -> list[tuple[str, int, str]]:
+    """Variant, seed and remedy of each item below a heading `Status (count)`."""
+    status, count = heading.split()
+    items = text.split(f"**{status}** {count}:")[1].split("\n**", maxsplit=1)[0]
+    return list(_items(items))
+
+
+def _items(text: str) -> Iterator[tuple[str, int, str]]:
+    for line in text.splitlines():
+        if line.startswith("- "):
+            variant, seed = line.removeprefix("- ").replace(":", ",").replace(".", ",").split(",")[:2]
+            yield variant.strip("`"), int(seed.split()[1]), line.split(" Run it again: ")[1]
+
+
+def test_nothing_is_missing_when_all_completed(study: Study, finish: Finish) -> None:
+    finish_all(study, finish)
+    report = render(study, load_runs(study))
+    assert "Nothing: all runs of the study completed." in section(report, "## What is missing")
+    assert "9 of 9 runs completed" in report
+    assert "seeds 0, 1, 2" in report
+
+
+def test_a_report_without_any_run(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    report = render(study, load_runs(study))
+    assert "0 of 9 runs completed" in report
+    assert "**Missing** (9)" in report
+    assert "No run has finished." in report
+    assert cells(report, "Adam") == ["Adam", "0 (3 missing)", "–", "88.42", "–", "–"]
+
+
+def test_override_is_announced_before_any_figure(study_with: Callable, finish: Finish) -> None:
+    study = study_with(override={"epochs": 2, "filters": [4, 8, 16]})
+    report = render(study, load_runs(study))
+    top = report.split("## What is missing")[0]
+    assert "> **Not comparable with the study.** Every run was made with `filters [4, 8, 16], epochs 2`" in top
+
+
+def test_fewer_training_images_are_announced(study_with: Callable, finish: Finish) -> None:
+    study = study_with(data={"train_images_per_class": 50})
+    top = render(study, load_runs(study)).split("## What is missing")[0]
+    assert "> **Not comparable with the study.** Every run was trained on 50 images of each class only." in top
+
+
+def test_no_notice_without_a_reason(study: Study, finish: Finish) -> None:
+    assert "Not comparable" not in render(study, load_runs(study))
+
+
+def test_legend_says_what_chose_the_best_epoch(study_with: Callable, finish: Finish) -> None:
+    assert "chosen on\n  the test images, as the study did" in render(study_with(), load_runs(study_with()))
+    held_out = study_with(data={"validation_fraction": 0.1})
+    report = render(held_out, load_runs(held_out))
+    assert "chosen on\n  the 10% of the training images held out for it" in report
+    assert "as the study did" not in report
+
+
+def test_each_table_has_title_note_and_figure(study: Study, finish: Finish) -> None:
+    finish_all(study, finish)
+    report = render(study, load_runs(study))
+    optimizers = section(report, "### Optimizers")
+    assert "Only the optimizer differs." in optimizers
+    assert "](figures/optimizers.png)" in optimizers
+    averages = section(report, "### Averages")
+    assert "](figures/averages.png)" in averages
+    assert "Accuracy of the averaged weights instead of the best epoch's: Averaged." in averages
+    assert "averaged weights" not in optimizers
+
+
+def test_settings_cost_and_notes(study: Study, finish: Finish) -> None:
+    finish_all(study, finish)
+    report = render(study, load_runs(study))
+    assert cells(section(report, "## Settings"), "`sgd`") == [
+        "`sgd`",
+        "optimizer sgd, weight\\_decay 0.0, grad\\_clip null",
+        "2,603,274",
+        "3",
+    ]
+    assert "epochs 4," in section(report, "## Settings")
+    assert cells(report, "total") == ["total", "9", "9.00", "4.50", "–", "3.00"]
+    assert cells(section(report, "## What it cost"), "adam") == ["adam", "3", "3.00", "1.50", "1,100", "3.00"]
+    assert "- Focal: gamma 1 as configured is the row." in report
+
+
+def test_runs_of_one_origin_give_no_warning(study: Study, finish: Finish) -> None:
+    finish_all(study, finish)
+    made = section(render(study, load_runs(study)), "## How it was made")
+    assert "- Commit: `c1` (9 runs)" in made
+    assert "- Digest of the training code: `d1` (9 runs)" in made
+    assert "- Digest of the data: `e1` (9 runs)" in made
+    assert "- Versions: `python 3 torch 2` (9 runs)" in made
+    assert "- Device: `GPU A` (9 runs)" in made
+    assert "Warning" not in made
+
+
+@pytest.mark.parametrize(
+    ("origin", "name"),
+    [
+        ({"git_commit": "c2"}, "commit"),
+        ({"git_commit": None}, "commit"),
+        ({"code_digest": "d2"}, "digest of the training code"),
+        ({"data_digest": "e2"}, "digest of the data"),
+        ({"device": "GPU B"}, "device"),
+    ],
+)
+def test_runs_of_different_origin_give_a_warning(study: Study, finish: Finish, origin: dict, name: str) -> None:
+    finish_all(study, finish)
+    finish("sgd", 1, origin=origin)
+    made = section(render(study, load_runs(study)), "## How it was made")
+    assert f"> **Warning.** The finished runs disagree: {name}." in made
+    value = next(iter(origin.values())) or "unknown"
+    assert f"`{value}` (1 run)" in made
+
+
+def test_an_outdated_run_gives_no_warning(study: Study, finish: Finish) -> None:
+    finish_all(study, finish)
+    finish("sgd", 1, spec={}, origin={"device": "GPU B"})
+    assert "GPU B" not in render(study, load_runs(study))
+
+
+def test_the_report_is_written_and_the_same_again(study: Study, finish: Finish, tmp_path: Path) -> None:
+    finish_all(study, finish)
+    for name in ("one.md", "other.md"):
+        write_report(study, load_runs(study), tmp_path / "results" / name)
+    text = (tmp_path / "results/one.md").read_text(encoding="utf-8")
+    assert text.startswith("# A small study\n")
+    assert text.endswith(")\n")
+    assert "\n\n\n" not in text
+    assert text == (tmp_path / "results/other.md").read_text(encoding="utf-8")

@@ -1,0 +1,67 @@
+"""The scripts write what their options name, and tell a user's error in one line."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ablation.config import Study
+from ablation.records import RunRecord
+
+Finish = Callable[..., RunRecord]
+SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
+
+
+@pytest.fixture
+def run_script(study: Study, finish: Finish, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Run a script as a command would, beside one finished run."""
+    finish("adam", 0, best=88.0)
+    Path("results/study.json").write_text(study.model_dump_json(exclude_unset=True))
+
+    def run(name: str, *options: str) -> None:
+        monkeypatch.setattr(sys, "argv", [name, "--study", "results/study.json", *options])
+        runpy.run_path(str(SCRIPTS / name), run_name="__main__")
+
+    return run
+
+
+def test_compare(run_script: Callable) -> None:
+    run_script("compare.py", "--table", "optimizers", "--output", "results/tables/optimizers.csv")
+    lines = Path("results/tables/optimizers.csv").read_text().splitlines()
+    assert lines[1].startswith("adam,Adam,1,88.0000,,88.4200,-0.4200,")
+    assert len(lines) == 3
+
+
+def test_plot_curves(run_script: Callable) -> None:
+    outputs = ["results/figures/optimizers.svg", "results/figures/optimizers.png"]
+    run_script("plot_curves.py", "--table", "optimizers", "--output", *outputs)
+    assert "<svg" in Path(outputs[0]).read_text()
+    assert Path(outputs[1]).read_bytes().startswith(b"\x89PNG")
+
+
+def test_write_report(run_script: Callable) -> None:
+    run_script("write_report.py", "--output", "results/report.md", "--runs-csv", "results/tables/runs.csv")
+    assert "1 of 9 runs completed" in Path("results/report.md").read_text()
+    lines = Path("results/tables/runs.csv").read_text().splitlines()
+    assert len(lines) == 10
+    assert lines[1].startswith("adam,0,completed,88.0000,3,79.0000,,4,2603274,3600.0000,")
+    assert lines[2].startswith("adam,1,missing,,,")
+
+
+@pytest.mark.parametrize("script", ["compare.py", "plot_curves.py"])
+def test_an_unknown_table_is_one_line(run_script: Callable, script: str) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run_script(script, "--table", "nothing", "--output", "results/out.svg")
+    assert stopped.value.code == "error: no table 'nothing'; tables of this study: optimizers, averages"
+    assert not Path("results/out.svg").exists()
+
+
+def test_a_damaged_study_is_one_line(run_script: Callable) -> None:
+    Path("results/study.json").write_text("{")
+    with pytest.raises(SystemExit) as stopped:
+        run_script("write_report.py", "--output", "results/report.md", "--runs-csv", "results/tables/runs.csv")
+    assert str(stopped.value.code).startswith("error: results/study.json holds no valid study")

@@ -1,0 +1,121 @@
+"""The shipped configs say what the study says, and files are laid over each other with their lines remembered."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+import write_schema
+from ablation import matrix
+from ablation.loading import load_study
+from ablation.settings import RunSettings
+from ablation.yaml_layers import ConfigError, read_layers
+
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+
+REPORTED = {
+    "optimizers": {"adam": 88.42, "sgd": 78.58, "custom-sign-sgd": 82.64},
+    "schedulers": {"wide-step": 88.53, "wide-plateau": 88.44, "wide-cosine": 88.98},
+    "losses": {"adam": 88.42, "label-smoothing": 89.61, "focal": 87.61, "mse": 90.03},
+    "activations": {"cosine": 89.45, "cosine-relu": 89.31, "cosine-elu": 87.45},
+    "best": {"best": 91.53},
+    "swa": {"swa": 85.17},
+}
+
+
+@pytest.fixture(scope="module")
+def study():
+    return load_study([CONFIG / "config.yaml"])
+
+
+def test_every_reported_figure_stands_in_its_table(study):
+    for table, rows in REPORTED.items():
+        found = {row.variant: row.reported for row in study.tables[table].rows}
+        assert rows.items() <= found.items()
+
+
+def test_extra_variants_of_the_decisions(study):
+    resolved = matrix.resolve(study)
+    assert [resolved[name].l1_lambda for name in ("adam", "cross-entropy-l1")] == [0.0, 0.001]
+    assert [resolved[name].focal_gamma for name in ("focal", "focal-gamma2")] == [1.0, 2.0]
+    assert (resolved["swa"].optimizer, resolved["swa"].swa_learning_rate, resolved["swa"].learning_rate) == (
+        "sgd",
+        0.05,
+        0.002,
+    )
+    assert resolved["swa-sound"].swa_learning_rate < resolved["swa-sound"].learning_rate
+    assert resolved["sgd-tuned"].learning_rate != resolved["sgd"].learning_rate
+
+
+def test_the_controlled_tables_vary_one_setting(study):
+    resolved = {name: matrix.explicit(own) for name, own in study.variants.items()}
+    for table, choice, own_settings in (
+        ("losses-controlled", "loss", {"smoothing", "focal_gamma"}),
+        ("activations", "activation", set()),
+    ):
+        first, *others = (resolved[row.variant] for row in study.tables[table].rows)
+        for other in others:
+            differing = {key for key in first.keys() | other.keys() if first.get(key) != other.get(key)}
+            assert choice in differing
+            assert differing - {choice} <= own_settings
+
+
+def test_best_configuration_is_the_study_s(study):
+    best = matrix.resolve(study)["best"]
+    assert (best.filters, best.negative_slope, best.dropout, best.learning_rate) == ((128, 256, 512), 0.05, 0.4, 2e-3)
+    assert (best.weight_decay, best.grad_clip, best.epochs, best.loss, best.smoothing) == (
+        1e-5,
+        5.0,
+        100,
+        "label_smoothing",
+        0.15,
+    )
+    assert (best.scheduler, best.min_learning_rate) == ("cosine", 1e-6)
+
+
+def test_base_states_every_setting_and_is_the_default():
+    base = yaml.safe_load((CONFIG / "config.yaml").read_text())["base"]
+    assert set(base) == set(RunSettings.model_fields)
+    different = {"swa_start", "swa_learning_rate", "swa_anneal_epochs"}
+    for key in set(base) - different:
+        assert getattr(RunSettings(**base), key) == getattr(RunSettings(), key)
+
+
+def test_demo_has_every_table_of_the_study_with_three_seeds(study):
+    demo = load_study([CONFIG / "demo.yaml"])
+    assert demo.tables == study.tables
+    assert demo.variants == study.variants
+    assert (demo.data.name, len(demo.seeds), len(study.seeds)) == ("digits", 3, 5)
+
+
+def test_the_schema_is_that_of_the_models():
+    assert write_schema.SCHEMA.read_text() == write_schema.text(), "make schema"
+    json.loads(write_schema.text())
+
+
+def write(folder, **files):
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text)
+
+
+def test_extends_lays_a_file_over_another(tmp_path):
+    write(tmp_path, below="a: {x: 1, y: [1, 2]}\nb: 1\n", above="extends: below.yaml\na: {y: [3]}\n")
+    layers = read_layers([tmp_path / "above.yaml"], {"b": 5})
+    assert layers.config == {"a": {"x": 1, "y": [3]}, "b": 5}
+    assert layers.place(("a", "x")).endswith("below.yaml:1")
+    assert layers.place(("a", "y", 0)).endswith("above.yaml:2")
+    assert layers.place(("b",)) == "--config"
+
+
+def test_extends_in_a_circle_is_refused(tmp_path):
+    write(tmp_path, one="extends: two.yaml\n", two="extends: one.yaml\n")
+    with pytest.raises(ConfigError, match="'extends' leads back to this file"):
+        read_layers([tmp_path / "one.yaml"])
+
+
+@pytest.mark.parametrize("text", ["a: [1", "just words", "", "a: b: c", "- 1"])
+def test_a_file_that_is_no_mapping_is_refused_by_name(tmp_path, text):
+    write(tmp_path, bad=text)
+    with pytest.raises(ConfigError, match=r"bad\.yaml: (is not valid YAML|holds no settings)"):
+        load_study([tmp_path / "bad.yaml"])

@@ -1,0 +1,78 @@
+"""A copy of the project in a temporary folder, with a study of a few seconds, and `snakemake` run there as users do."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("Snakefile", "workflow", "config", "profiles")
+
+TINY = """\
+study: tiny
+title: A tiny study
+data: {name: digits, train_images_per_class: 10}
+seeds: [0, 1]
+base: {filters: [2, 3, 4], epochs: 2}
+variants:
+  adam: {}
+  sgd: {optimizer: sgd}
+  exploding: {optimizer: sgd, learning_rate: 1.0e30, grad_clip: null, batch_norm: false, scheduler: none}
+tables:
+  optimizers:
+    title: Optimizers
+    rows:
+      - {variant: adam, label: Adam, reported: 88.42}
+      - {variant: sgd, label: SGD, reported: 78.58}
+      - {variant: exploding, label: SGD far too fast}
+  again:
+    title: Adam once more
+    rows:
+      - {variant: adam, label: Adam again, reported: 50.0}
+notes: [A decision of the tiny study.]
+"""
+
+
+class Project:
+    """A checkout to break."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        for part in PARTS:
+            source = ROOT / part
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, folder / part)
+        (folder / "config" / "tiny.yaml").write_text(TINY)
+
+    def snakemake(self, *arguments, config="config/tiny.yaml"):
+        """Run `snakemake`; its output, both streams together, is in `.stdout`."""
+        bin_folder = str(Path(sys.executable).parent)
+        return subprocess.run(
+            [sys.executable, "-m", "snakemake", *arguments, "--configfile", config],
+            cwd=self.folder,
+            env=os.environ | {"PATH": bin_folder + os.pathsep + os.environ["PATH"]},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def read(self, path):
+        return (self.folder / path).read_text()
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A project whose tiny study has run through; tests only read it."""
+    project = Project(tmp_path_factory.mktemp("finished"))
+    project.result = project.snakemake()
+    return project
