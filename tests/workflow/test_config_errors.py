@@ -111,7 +111,7 @@ def test_all_errors_come_at_once(project):
 def test_an_error_on_the_command_line_is_named_so(project):
     result = project.snakemake("-n", "--config", "seeds=[-1]")
     assert result.returncode != 0
-    assert "--config: seeds[0]: -1 is not valid" in result.stdout
+    assert "The config has 1 error(s); no job was started.\n--config: seeds[0]: '-1' is not valid" in result.stdout
 
 
 def test_the_results_of_another_study_are_not_overwritten(finished):

@@ -1,5 +1,6 @@
 # Loads and checks the config, and names what the rules ask for.
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -14,13 +15,6 @@ from ablation.results import check_results
 from ablation.yaml_layers import ConfigError
 
 DEFAULT_STUDY = "config/demo.yaml"
-ON_FAILURE = (
-    "Some jobs failed; finished runs are kept. Rerun one by its target, for example\n"
-    "  snakemake results/runs/<variant>/seed<k>/metrics.json\n"
-    "or report on what is there, with the failed runs named:\n"
-    "  snakemake report --config partial=true"
-)
-
 # Without this, glibc gives freed blocks back to the system at every step, and training on a CPU takes half as long again.
 os.environ.setdefault(
     "GLIBC_TUNABLES",
@@ -34,8 +28,20 @@ except ConfigError as error:
     raise WorkflowError(f"The config has {len(error.errors)} error(s); no job was started.\n{error}")
 
 settings_of = matrix.resolve(study)
+# How the user called this workflow, for the commands that the report names.
+CONFIGFILES = [os.path.relpath(path) for path in workflow.configfiles]
+CONFIG_OPTION = shlex.join(["--configfile", *CONFIGFILES]) if CONFIGFILES else ""
+ON_FAILURE = f"""\
+Some jobs failed; what is finished is kept. Rerun one run by its target:
+  snakemake results/runs/<variant>/seed<k>/metrics.json {CONFIG_OPTION}
+or report on the finished runs, with the others named:
+  snakemake report --config partial=true {CONFIG_OPTION}"""
 DATA = f"results/data/{study.data.name}"
-DATA_PARTS = ["train", *(["validation"] if study.data.validation_fraction else []), "test"]
+DATA_PARTS = [
+    "train",
+    *(["validation"] if study.data.validation_fraction else []),
+    "test",
+]
 
 
 wildcard_constraints:

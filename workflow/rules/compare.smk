@@ -1,15 +1,17 @@
 rule study:
     output:
         "results/study.json",
-    params:
-        study=study.model_dump_json(exclude_unset=True),
     log:
         "results/logs/study.log",
     benchmark:
         "results/logs/study.benchmark.tsv"
+    conda:
+        "../envs/ablation.yaml"
     resources:
         mem_mb=500,
         runtime=5,
+    params:
+        study=study.model_dump_json(exclude_unset=True),
     message:
         "Writing the checked config for the analysis"
     shell:
@@ -22,15 +24,17 @@ rule compare:
         runs=metrics_of_table,
     output:
         "results/tables/{table}.csv",
-    params:
-        code=code_digest("compare.py"),
     log:
         "results/logs/compare/{table}.log",
     benchmark:
         "results/logs/compare/{table}.benchmark.tsv"
+    conda:
+        "../envs/ablation.yaml"
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        code=code_digest("compare.py"),
     message:
         "Comparing the runs of table {wildcards.table}"
     shell:
@@ -44,15 +48,17 @@ rule plot_curves:
         runs=metrics_of_table,
     output:
         multiext("results/figures/{table}", ".svg", ".png"),
-    params:
-        code=code_digest("plot_curves.py"),
     log:
         "results/logs/plot_curves/{table}.log",
     benchmark:
         "results/logs/plot_curves/{table}.benchmark.tsv"
+    conda:
+        "../envs/ablation.yaml"
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        code=code_digest("plot_curves.py"),
     message:
         "Plotting the training curves of table {wildcards.table}"
     shell:

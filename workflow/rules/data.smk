@@ -4,15 +4,17 @@ rule prepare_data:
     output:
         description=f"{DATA}/data.json",
         arrays=expand(f"{DATA}/{{part}}_{{kind}}.npy", part=DATA_PARTS, kind=["images", "labels"]),
-    params:
-        data=study.data.model_dump_json(),
     log:
         "results/logs/prepare_data.log",
     benchmark:
         "results/logs/prepare_data.benchmark.tsv"
+    conda:
+        "../envs/ablation.yaml"
     resources:
         mem_mb=4000,
         runtime=30,
+    params:
+        data=study.data.model_dump_json(),
     message:
         "Preparing the data set {study.data.name}"
     shell:

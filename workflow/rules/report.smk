@@ -4,20 +4,24 @@ rule report:
         runs=metrics_of_study,
         tables=expand(rules.compare.output, table=study.tables),
         figures=expand(rules.plot_curves.output, table=study.tables),
+        template="workflow/scripts/ablation/analysis/report.md.j2",
     output:
         report="results/report.md",
         runs="results/tables/runs.csv",
-    params:
-        code=code_digest("write_report.py"),
     log:
         "results/logs/report.log",
     benchmark:
         "results/logs/report.benchmark.tsv"
+    conda:
+        "../envs/ablation.yaml"
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        code=code_digest("write_report.py"),
+        configfiles=CONFIGFILES,
     message:
         "Writing {output.report}"
     shell:
         "python workflow/scripts/write_report.py --study {input.study} --output {output.report}"
-        " --runs-csv {output.runs} > {log} 2>&1"
+        " --runs-csv {output.runs} --configfile {params.configfiles:q} > {log} 2>&1"

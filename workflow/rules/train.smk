@@ -5,18 +5,20 @@ rule train:
         arrays=ancient(rules.prepare_data.output.arrays),
     output:
         "results/runs/{variant}/seed{seed}/metrics.json",
-    params:
-        study=study.study,
-        spec=run_spec,
-        code=code_digest("train.py"),
     log:
         "results/runs/{variant}/seed{seed}/train.log",
     benchmark:
         "results/runs/{variant}/seed{seed}/benchmark.tsv"
+    conda:
+        "../envs/ablation.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=240,
+    params:
+        study=study.study,
+        spec=run_spec,
+        code=code_digest("train.py"),
     message:
         "Training {wildcards.variant}, seed {wildcards.seed}"
     shell:

@@ -18,6 +18,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--study", required=True, help="the resolved study, JSON")
     parser.add_argument("--output", required=True, help="Markdown to write; it links to figures/ beside it")
     parser.add_argument("--runs-csv", required=True, help="CSV of all runs to write")
+    parser.add_argument("--configfile", nargs="*", default=[], help="config files for the commands that it names")
     return parser.parse_args()
 
 
@@ -27,7 +28,7 @@ def main() -> None:
         study = read_study(arguments.study)
         runs = load_runs(study)
         write_csv(runs, arguments.runs_csv)
-        write_report(study, runs, arguments.output)
+        write_report(study, runs, arguments.output, arguments.configfile)
     except ValueError as error:
         sys.exit(f"error: {error}")
 

@@ -53,7 +53,10 @@ def _validate(config: dict[str, Any]) -> tuple[Study | None, list[Problem]]:
     try:
         return Study.model_validate(config), []
     except ValidationError as error:
-        return None, [_describe(details) for details in error.errors()]
+        found = error.errors()
+        # A list that lost its bad items is then too short as well, which tells nothing more.
+        bad = {details["loc"][:end] for details in found for end in range(1, len(details["loc"]))}
+        return None, [_describe(each) for each in found if each["type"] != "too_short" or each["loc"] not in bad]
 
 
 def _describe(details: Any) -> Problem:

@@ -35,7 +35,7 @@ class Layers:
 
     def add(self, config: Mapping[str, Any], places: Mapping[KeyPath, str]) -> None:
         self.config = merged(self.config, config)
-        self.places |= places
+        self.places = {path: place for path, place in self.places.items() if not _replaces(config, path)} | dict(places)
 
     def place(self, path: KeyPath) -> str:
         """`file:line` of the key, or of the nearest key around it."""
@@ -52,6 +52,18 @@ def merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
         result[key] = merged(result[key], value) if both else value
     return result
+
+
+def _replaces(config: Mapping[str, Any], path: KeyPath) -> bool:
+    """Whether a layer puts something else than a mapping in place of the key, or of one around it."""
+    value: Any = config
+    for part in path:
+        if not isinstance(value, Mapping):
+            return True
+        if part not in value:
+            return False
+        value = value[part]
+    return not isinstance(value, Mapping)
 
 
 def read_layers(paths: Sequence[str | Path], overrides: Mapping[str, Any] | None = None) -> Layers:
@@ -89,7 +101,7 @@ def _read(path: Path, name: str) -> tuple[dict[str, Any], dict[KeyPath, str]]:
         raise ConfigError([f"{name}: is not a text file in UTF-8"]) from error
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError([f"{name}: is not valid YAML: {' '.join(str(error).split())}"]) from error
-    if not isinstance(config, dict):
+    if root is None or not isinstance(config, dict):
         raise ConfigError([f"{name}: holds no settings; see config/README.md"])
     places, twice = _places(root, name)
     if twice:

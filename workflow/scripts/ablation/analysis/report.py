@@ -7,7 +7,8 @@ What did not finish is named with the command to run it again; with no run at al
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,18 +44,18 @@ ORIGINS = {
 }
 
 
-def write_report(study: Study, runs: pd.DataFrame, path: str | Path) -> None:
+def write_report(study: Study, runs: pd.DataFrame, path: str | Path, configfiles: Sequence[str] = ()) -> None:
     """Write the report whole."""
-    write_text(path, render(study, runs))
+    write_text(path, render(study, runs, configfiles))
 
 
-def render(study: Study, runs: pd.DataFrame) -> str:
-    """The report as Markdown."""
+def render(study: Study, runs: pd.DataFrame, configfiles: Sequence[str] = ()) -> str:
+    """The report as Markdown. `configfiles` are those that Snakemake needs for this study; none: its default."""
     origins = origin_counts(runs)
     sections = {
         "summary": _summary(study, runs),
         "notices": list(_notices(study)),
-        "losses": list(_losses(runs)),
+        "losses": list(_losses(runs, configfiles)),
         "tables": [_table(study, table_id, runs) for table_id in study.tables],
         "chosen_on": _chosen_on(study),
         "base": settings_text(matrix.layered((study.base, study.override)).model_dump()),
@@ -104,21 +105,21 @@ def _notices(study: Study) -> Iterator[str]:
         yield f"Every run was trained on {study.data.train_images_per_class} images of each class only."
 
 
-def _losses(runs: pd.DataFrame) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
+def _losses(runs: pd.DataFrame, configfiles: Sequence[str]) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
     for status, explanation in LOSSES.items():
         lost = runs[runs["status"] == status]
         if len(lost):
-            yield status, explanation, [_lost(row) for row in lost.to_dict("records")]
+            yield status, explanation, [_lost(row, configfiles) for row in lost.to_dict("records")]
 
 
-def _lost(row: dict[str, Any]) -> dict[str, Any]:
+def _lost(row: dict[str, Any], configfiles: Sequence[str]) -> dict[str, Any]:
     status, directory = row["status"], row["directory"]
-    force = " --force" if status in FORCED else ""
+    options = ["--force"] * (status in FORCED) + ["--configfile", *configfiles] * bool(configfiles)
     return {
         "variant": row["variant"],
         "seed": row["seed"],
         "detail": f"in epoch {row['epochs']}" if status == "diverged" else escaped(row["problem"]),
-        "command": f"snakemake {directory}/metrics.json{force}",
+        "command": shlex.join(["snakemake", f"{directory}/metrics.json", *options]),
         "log": f"{directory}/train.log",
     }
 
