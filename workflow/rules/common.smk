@@ -10,11 +10,13 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
 from ablation import matrix
 from ablation.loading import load_study
+from ablation.machine import has_gpu
 from ablation.provenance import code_digest
 from ablation.results import check_results
 from ablation.yaml_layers import ConfigError
 
 DEFAULT_STUDY = "config/demo.yaml"
+
 # Without this, glibc gives freed blocks back to the system at every step, and training on a CPU takes half as long again.
 os.environ.setdefault(
     "GLIBC_TUNABLES",
@@ -36,6 +38,7 @@ Some jobs failed; what is finished is kept. Rerun one run by its target:
   snakemake results/runs/<variant>/seed<k>/metrics.json {CONFIG_OPTION}
 or report on the finished runs, with the others named:
   snakemake report --config partial=true {CONFIG_OPTION}"""
+
 DATA = f"results/data/{study.data.name}"
 DATA_PARTS = [
     "train",

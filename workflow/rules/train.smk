@@ -15,6 +15,7 @@ rule train:
     resources:
         mem_mb=4000,
         runtime=240,
+        gpu=int(has_gpu()),
     params:
         study=study.study,
         spec=run_spec,
