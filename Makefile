@@ -28,7 +28,7 @@ install: .venv/installed
 	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet --compile-bytecode --require-hashes --requirement requirements.lock
 	touch $@
 
-# Takes the newest versions on the registry, for Python 3.11 and later, pinned with hashes.
+# `make lock` takes the newest versions on the registry, for Python 3.11 and later, pinned with hashes.
 lock: install
 	uv pip compile requirements.in --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header --quiet --output-file requirements.lock

@@ -30,8 +30,10 @@ except ConfigError as error:
     raise WorkflowError(f"The config has {len(error.errors)} error(s); no job was started.\n{error}")
 
 settings_of = matrix.resolve(study)
-# How the user called this workflow, for the commands that the report names.
+# What `snakemake` has to be told to run this study again, for the commands that messages and report name.
 CONFIGFILES = [os.path.relpath(path) for path in workflow.configfiles]
+if CONFIGFILES == [DEFAULT_STUDY]:
+    CONFIGFILES = []
 CONFIG_OPTION = shlex.join(["--configfile", *CONFIGFILES]) if CONFIGFILES else ""
 ON_FAILURE = f"""\
 Some jobs failed; what is finished is kept. Rerun one run by its target:
