@@ -12,7 +12,7 @@ demo: install
 test: install
 	pytest
 
-# What `make test` checks first, on its own: style and types, in seconds.
+# Style and types alone, in seconds; `make test` checks them too.
 check: install
 	ruff check . && ruff format --check . && mypy
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import pickle
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -29,7 +27,6 @@ from ablation.loading import load_study
 from ablation.yaml_layers import ConfigError
 
 ROOT = Path(__file__).parents[2]
-ARCHIVE = Path(os.environ.get("ABLATION_CIFAR10_IMAGES", ROOT.parent / "shared/data/cifar10-jpeg.tar.xz"))
 CLASSES = ("ant", "bee", "cow")
 
 
@@ -512,28 +509,3 @@ def test_the_script_ends_with_one_line_of_error(tmp_path: Path) -> None:
     assert failed.returncode == 1
     assert failed.stderr.startswith("error: data.path is missing")
     assert len(failed.stderr.splitlines()) == 1
-
-
-@pytest.mark.skipif(
-    not ARCHIVE.is_file(), reason="no CIFAR-10 images: set ABLATION_CIFAR10_IMAGES to a tar of train/<class>/*"
-)
-def test_the_real_images(tmp_path: Path) -> None:
-    facts, arrays = prepared(tmp_path / "out", path=str(ARCHIVE))
-    assert facts["classes"] == [
-        "airplane",
-        "automobile",
-        "bird",
-        "cat",
-        "deer",
-        "dog",
-        "frog",
-        "horse",
-        "ship",
-        "truck",
-    ]
-    assert facts["counts"] == {"train": 50_000, "validation": 0, "test": 10_000}
-    assert len(facts["digest"]) == 16
-    assert np.bincount(arrays["train_labels"]).tolist() == [5000] * 10
-    assert np.bincount(arrays["test_labels"]).tolist() == [1000] * 10
-    assert arrays["train_images"].shape == (50_000, 3, 32, 32)
-    shutil.rmtree(tmp_path / "out")  # pytest would keep these 180 MB
