@@ -1,6 +1,7 @@
 """The shipped configs say what the study says, and files are laid over each other with their lines remembered."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,10 @@ import yaml
 
 import write_schema
 from ablation import matrix
+from ablation.config import DataConfig, Study
 from ablation.loading import load_study
 from ablation.settings import RunSettings
-from ablation.yaml_layers import ConfigError, read_layers
+from ablation.yaml_layers import ConfigError, merged, read_layers
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
@@ -119,3 +121,18 @@ def test_a_file_that_is_no_mapping_is_refused_by_name(tmp_path, text):
     write(tmp_path, bad=text)
     with pytest.raises(ConfigError, match=r"bad\.yaml: (is not valid YAML|holds no settings)"):
         load_study([tmp_path / "bad.yaml"])
+
+
+def test_the_examples_of_the_config_readme_are_valid_together():
+    blocks = re.findall(r"```yaml\n(.*?)```", (CONFIG / "README.md").read_text(), re.DOTALL)
+    config = {"study": "examples", "seeds": [0], "variants": {"adam": {}}}
+    for block in blocks:
+        config = merged(config, yaml.safe_load(block))
+    study = Study.model_validate(config)
+    assert len(blocks) == 3
+    assert [row.variant for row in study.tables["mine"].rows] == list(study.variants)
+
+
+def test_the_config_readme_names_every_key():
+    text = (CONFIG / "README.md").read_text()
+    assert all(f"`{key}`" in text for key in (*Study.model_fields, *DataConfig.model_fields))
