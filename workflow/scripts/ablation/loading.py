@@ -90,10 +90,8 @@ def _shown(value: Any) -> str:
 def _unknown_key(path: KeyPath) -> str:
     valid = _keys_at(path[:-1])
     close = difflib.get_close_matches(str(path[-1]), valid, n=1)
-    hint = f"; did you mean '{close[0]}'?" if close else ""
-    return (
-        f"unknown key{hint} Valid keys: {', '.join(valid)}" if hint else f"unknown key. Valid keys: {', '.join(valid)}"
-    )
+    hint = f"; did you mean '{close[0]}'?" if close else "."
+    return f"unknown key{hint} Valid keys: {', '.join(valid)}"
 
 
 def _keys_at(path: KeyPath) -> list[str]:
@@ -149,19 +147,22 @@ def _run_problems(study: Study) -> Iterator[Problem]:
     for name, settings in resolved.items():
         for key, text in _contradictions(settings):
             yield _origin(study, name, key), f"{text} (variant '{name}')"
-    for name, own in study.variants.items():
-        unforced = matrix.layered((study.base, own))
-        for key in matrix.explicit(own):
-            if not matrix.is_read(key, unforced):
-                choice, values = matrix.READ_ONLY_BY[key]
-                wanted = " or ".join(map(str, values))
-                have = getattr(unforced, choice)
-                yield ("variants", name, key), f"has no effect: it needs {choice}: {wanted}, and here it is {have}"
+    yield from _idle_problems(study)
     for one, other in matrix.duplicates(resolved):
         text = f"is the same run as variant '{one}'; keep one of them, and let the tables' rows share it"
         yield ("variants", other), text
-    for row_path, text in _figure_problems(study, resolved):
-        yield row_path, text
+    yield from _figure_problems(study, resolved)
+
+
+def _idle_problems(study: Study) -> Iterator[Problem]:
+    """Settings of a variant that its own choices do not read."""
+    for name, own in study.variants.items():
+        settings = matrix.layered((study.base, own))
+        for key in matrix.explicit(own):
+            if not matrix.is_read(key, settings):
+                choice, values = matrix.READ_ONLY_BY[key]
+                wanted, have = " or ".join(map(str, values)), getattr(settings, choice)
+                yield ("variants", name, key), f"has no effect: it needs {choice}: {wanted}, and here it is {have}"
 
 
 def _figure_problems(study: Study, resolved: Mapping[str, RunSettings]) -> Iterator[Problem]:
