@@ -44,3 +44,10 @@ def test_the_lock_holds_every_requirement():
     wanted = re.findall(r"^([a-z0-9-]+)", (ROOT / "requirements.in").read_text(), re.MULTILINE)
     locked = re.findall(r"^([a-z0-9.-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
     assert set(wanted) <= set(locked)
+
+
+def test_the_conda_environment_has_the_versions_of_the_lock():
+    lock = (ROOT / "requirements.lock").read_text()
+    pins = re.findall(r"^ {6}- (\S+==\S+)$", (ROOT / "workflow/envs/ablation.yaml").read_text(), re.MULTILINE)
+    assert len(pins) > 5
+    assert all(re.search(rf"^{re.escape(pin)}\s", lock, re.MULTILINE) for pin in pins)
