@@ -5,6 +5,12 @@ import pytest
 from ablation.files import whole_file, write_text
 
 
+def write_half(path):
+    with whole_file(path) as aside:
+        aside.write_text("new, but")
+        raise RuntimeError("half way")
+
+
 def test_a_file_is_replaced_by_the_whole_new_one(tmp_path):
     path = tmp_path / "folder" / "file.txt"
     write_text(path, "one")
@@ -16,9 +22,8 @@ def test_a_file_is_replaced_by_the_whole_new_one(tmp_path):
 def test_a_failure_leaves_the_old_file_and_nothing_beside_it(tmp_path):
     path = tmp_path / "file.txt"
     write_text(path, "old")
-    with pytest.raises(RuntimeError, match="half way"), whole_file(path) as aside:
-        aside.write_text("new, but")
-        raise RuntimeError("half way")
+    with pytest.raises(RuntimeError, match="half way"):
+        write_half(path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
