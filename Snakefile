@@ -1,6 +1,9 @@
 # The flow: config -> matrix -> data -> train jobs -> one JSON per run -> tables and figures -> report.
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"

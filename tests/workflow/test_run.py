@@ -159,3 +159,11 @@ def test_a_change_of_the_config_retrains_only_what_it_reaches(copied):
         assert old in text
         config.write_text(text.replace(old, new))
         assert trained_by(copied, "--until", "train") == expected
+
+
+def test_the_html_report_holds_tables_and_figures(finished):
+    result = finished.snakemake("--report", "report.html")
+    assert result.returncode == 0, result.stdout
+    page = finished.read("report.html")
+    for name in ("optimizers.svg", "optimizers.csv", "again.svg", "runs.csv", "report.md"):
+        assert name in page

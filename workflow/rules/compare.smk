@@ -23,7 +23,12 @@ rule compare:
         study=rules.study.output,
         runs=metrics_of_table,
     output:
-        "results/tables/{table}.csv",
+        report(
+            "results/tables/{table}.csv",
+            caption="../report/table.rst",
+            category="Comparisons",
+            labels={"table": "{table}", "what": "accuracies"},
+        ),
     log:
         "results/logs/compare/{table}.log",
     benchmark:
@@ -47,7 +52,13 @@ rule plot_curves:
         study=rules.study.output,
         runs=metrics_of_table,
     output:
-        multiext("results/figures/{table}", ".svg", ".png"),
+        report(
+            "results/figures/{table}.svg",
+            caption="../report/curves.rst",
+            category="Comparisons",
+            labels={"table": "{table}", "what": "training curves"},
+        ),
+        "results/figures/{table}.png",
     log:
         "results/logs/plot_curves/{table}.log",
     benchmark:

@@ -6,8 +6,8 @@ rule report:
         figures=expand(rules.plot_curves.output, table=study.tables),
         template="workflow/scripts/ablation/analysis/report.md.j2",
     output:
-        report="results/report.md",
-        runs="results/tables/runs.csv",
+        report=report("results/report.md", caption="../report/report.rst", category="Report"),
+        runs=report("results/tables/runs.csv", caption="../report/runs.rst", category="Runs"),
     log:
         "results/logs/report.log",
     benchmark:
