@@ -48,7 +48,10 @@ class Score(_Part):
 
 
 class Cost(_Part):
-    """What the run took. `train_seconds` is the training loop alone, `device_seconds` evaluation too."""
+    """What the run took, once Python had imported torch.
+
+    `train_seconds` is the training loop alone, `device_seconds` evaluation too.
+    """
 
     wall_seconds: float
     device_seconds: float
@@ -68,7 +71,10 @@ class Origin(_Part):
 
 
 class RunRecord(_Part):
-    """One finished run. `status` is `diverged` where the loss became infinite or NaN: a result, not a failure."""
+    """One finished run. `status` is `diverged` where the loss became infinite or NaN: a result, not a failure.
+
+    `epochs` are those begun: a diverged run diverged in the last of them.
+    """
 
     record_version: Literal[1] = RECORD_VERSION
     study: str
