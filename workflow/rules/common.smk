@@ -17,6 +17,8 @@ from ablation.yaml_layers import ConfigError
 
 DEFAULT_STUDY = "config/demo.yaml"
 
+# Jobs run with the Python that runs Snakemake, also where its environment is not activated.
+os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
 # Without this, glibc gives freed blocks back to the system at every step, and training on a CPU takes half as long again.
 os.environ.setdefault(
     "GLIBC_TUNABLES",
