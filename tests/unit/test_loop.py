@@ -138,7 +138,7 @@ def test_l1_adds_the_sign_of_every_parameter_to_its_gradient():
     for l1_lambda in (0.0, 0.01):
         training = loop.Training.start(RunSettings(**THIN, l1_lambda=l1_lambda, grad_clip=None), 4, 0, CPU)
         before = torch.cat([p.detach().flatten().clone() for p in training.model.parameters()])
-        assert l1_norm(training.model).item() == pytest.approx(before.abs().sum().item(), rel=1e-5)
+        assert l1_norm(training.model.parameters()).item() == pytest.approx(before.abs().sum().item(), rel=1e-5)
         inputs, labels = next(training.epoch_batches(small_data().train))
         loop.update(training, training.criterion(training.model(inputs), labels))
         gradients.append(torch.cat([p.grad.flatten() for p in training.model.parameters()]))

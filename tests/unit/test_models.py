@@ -63,4 +63,4 @@ def test_l1_norm_sums_all_parameters():
     with torch.no_grad():
         model.weight.copy_(torch.tensor([[-2.0, 3.0]]))
         model.bias.copy_(torch.tensor([-0.5]))
-    assert l1_norm(model).item() == 5.5
+    assert l1_norm(model.parameters()).item() == 5.5

@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
 from ablation import matrix
+from ablation.config import Probing
 from ablation.loading import load_study
 from ablation.machine import has_gpu
 from ablation.provenance import code_digest
@@ -65,6 +66,12 @@ def data_source(wildcards):
 def run_spec(wildcards):
     """The settings that identify a run, as one line of JSON."""
     return matrix.spec_json(settings_of[wildcards.variant])
+
+
+def probe_options(wildcards):
+    """At which steps a run is probed, and how far, as options of `probe.py`."""
+    probing = study.landscape.probe if study.landscape else Probing()
+    return f"--every {probing.every} --step-sizes {' '.join(map(str, probing.step_sizes))}"
 
 
 def metrics(runs):

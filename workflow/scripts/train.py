@@ -6,63 +6,40 @@ python workflow/scripts/train.py --run results/runs/adam/seed0 --study demo --da
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import sys
 import time
 from pathlib import Path
 
-import torch
-from pydantic import ValidationError
+import numpy as np
 
-from ablation import records
-from ablation.provenance import code_digest, git_commit, versions
+from ablation import records, step_trace
 from ablation.settings import RunSettings
-from ablation.training import run_directory
-from ablation.training.data import Data, PreparedDataError, load_data
-from ablation.training.loop import Clock, Outcome, Training, train
+from ablation.training import job, run_directory
+from ablation.training.data import load_data
+from ablation.training.loop import Clock, Outcome, StepTrace, Training, train
 from ablation.training.models import parameter_count
-from ablation.training.progress import Progress, device_name, peak_memory
-
-
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", type=Path, required=True, help="the run's directory, .../<variant>/seed<k>")
-    parser.add_argument("--study", required=True, help="the study's name, for the record")
-    parser.add_argument("--data", type=Path, required=True, help="folder of the prepared data")
-    parser.add_argument("--spec", required=True, help="the run's settings as JSON; what is left out has its default")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index>")
-    parser.add_argument("--threads", type=int, default=1, help="processor threads")
-    return parser.parse_args()
-
-
-def choose_device(name: str) -> torch.device:
-    """The device named, or with `auto` a GPU where there is one."""
-    return torch.device(name if name != "auto" else "cuda" if torch.cuda.is_available() else "cpu")
+from ablation.training.progress import Progress, peak_memory
 
 
 def train_run(arguments: argparse.Namespace) -> None:
     """Train, then write weights, history and, last of all, the record."""
     started = time.perf_counter()
-    torch.set_num_threads(arguments.threads)
-    settings = RunSettings.model_validate_json(arguments.spec)
-    seed = int(arguments.run.name.removeprefix("seed"))
-    device = choose_device(arguments.device)
+    this = job.start(arguments)
     run_directory.clear(arguments.run)
-    data = load_data(arguments.data, device)
-    print(f"{arguments.run} on {device_name(device)}: {arguments.spec}", flush=True)
+    data = load_data(arguments.data, this.device)
 
-    clock = Clock(device)
-    training = Training.start(settings, data.classes, seed, device)
-    outcome = train(training, data, clock, Progress(settings.epochs, len(data.train)))
+    clock = Clock(this.device)
+    training = Training.start(this.settings, data.classes, this.seed, this.device)
+    outcome = train(training, data, clock, Progress(this.settings.epochs, len(data.train)))
 
-    best_model = save_all(arguments.run, settings, outcome)
+    best_model = save_all(arguments.run, this.settings, outcome)
+    if training.trace is not None:
+        save_steps(arguments.run / "steps.npz", training.trace)
     record = records.RunRecord(
-        study=arguments.study,
-        variant=arguments.run.parent.name,
-        seed=seed,
+        study=this.study,
+        variant=this.variant,
+        seed=this.seed,
         status="diverged" if outcome.diverged else "completed",
-        spec=json.loads(arguments.spec),
+        spec=this.spec,
         parameters=parameter_count(training.model),
         epochs=len(outcome.history),
         best=outcome.best,
@@ -71,7 +48,7 @@ def train_run(arguments: argparse.Namespace) -> None:
         best_model=best_model,
         held_out=data.held_out,
         cost=cost(clock, len(outcome.history) * len(data.train), started),
-        origin=origin(device, data),
+        origin=job.origin("train.py", this, data),
     )
     records.write_record(arguments.run / "metrics.json", record)
 
@@ -89,6 +66,12 @@ def save_all(directory: Path, settings: RunSettings, outcome: Outcome) -> str | 
     return name
 
 
+def save_steps(path: Path, trace: StepTrace) -> None:
+    """Write loss and gradient norm of every step."""
+    epochs = np.repeat(np.arange(1, len(trace.epochs) + 1), [len(epoch) for epoch in trace.epochs])
+    step_trace.write_steps(path, epochs, *np.concatenate(trace.epochs).T)
+
+
 def cost(clock: Clock, images: int, started: float) -> records.Cost:
     training = clock.seconds["training"]
     return records.Cost(
@@ -100,31 +83,12 @@ def cost(clock: Clock, images: int, started: float) -> records.Cost:
     )
 
 
-def origin(device: torch.device, data: Data) -> records.Origin:
-    return records.Origin(
-        device=device_name(device),
-        versions=versions("torch", "numpy"),
-        git_commit=git_commit(),
-        code_digest=code_digest("train.py"),
-        data_digest=data.digest,
-    )
-
-
 def main() -> None:
-    arguments = parse_arguments()
-    try:
+    arguments = job.parser(__doc__).parse_args()
+    with job.errors_for_users(arguments.run / "metrics.json"):
         train_run(arguments)
-    except (ValidationError, PreparedDataError) as error:
-        sys.exit(f"error: {arguments.run}: {error}")
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        sys.exit(
-            f"error: {arguments.run}: out of memory on {arguments.device}: {error}\n"
-            f"Give the job more memory or lower its batch_size, then: snakemake {arguments.run}/metrics.json"
-        )
 
 
 if __name__ == "__main__":
     main()
-    # All is on disk. Python would go on to take torch apart object by object, which takes over a second.
-    sys.stdout.flush()
-    os._exit(0)
+    job.leave()

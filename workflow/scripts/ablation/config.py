@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, StringConstraints
+from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints
 
 from ablation.settings import RunSettings, Strict
 
@@ -54,6 +54,56 @@ class Table(Strict):
     rows: tuple[Row, ...] = Field(min_length=1)
 
 
+Quantity = Literal[
+    "epochs_to_mark",
+    "band_width",
+    "smoothed_band_width",
+    "loss_range",
+    "gradient_distance",
+    "relative_gradient_distance",
+    "smoothness",
+    "largest_learning_rate",
+]
+
+
+class Probing(Strict):
+    """At which training steps a run is probed, and how far it looks along the negative gradient."""
+
+    every: PositiveInt = Field(50, description="probe every so many steps")
+    step_sizes: tuple[PositiveFloat, ...] = Field(
+        (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0), min_length=1, description="multiples of the learning rate"
+    )
+
+
+class LandscapeModel(Strict):
+    """One of the two models of the landscape: its variants, which differ in their learning rate."""
+
+    label: str = Field(min_length=1)
+    band: tuple[Identifier, ...] = Field(min_length=2, description="variants whose losses span the band")
+    larger: tuple[Identifier, ...] = Field((), description="variants at further learning rates: which still train?")
+    probed: dict[Identifier, Identifier] = Field(
+        default_factory=dict, description="variants to probe; those of the same name in both models are compared"
+    )
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """All of them, each once."""
+        return tuple(dict.fromkeys((*self.band, *self.larger, *self.probed.values())))
+
+
+class Landscape(Strict):
+    """The loss landscape of two models: without an ingredient (batch normalisation), then with it."""
+
+    title: str = Field(min_length=1)
+    note: str = ""
+    models: tuple[LandscapeModel, LandscapeModel]
+    probe: Probing = Probing()
+    smoothing_steps: PositiveInt = Field(20, description="steps of the running mean for the smoothed band")
+    accuracy_mark: float = Field(50.0, gt=0, le=100, description="%: after how many epochs is it reached?")
+    trained_accuracy: float = Field(20.0, ge=0, le=100, description="%: a run that ends below it has not trained")
+    reported: dict[Quantity, str] = Field(default_factory=dict, description="what the study says, by quantity")
+
+
 class Study(Strict):
     """A whole study: one YAML file, or one that `extends` another."""
 
@@ -67,5 +117,6 @@ class Study(Strict):
         RunSettings(), description="set in every run, whatever base and variants say: for a quick look"
     )
     tables: dict[Identifier, Table] = Field(default_factory=dict)
+    landscape: Landscape | None = None
     notes: tuple[str, ...] = Field((), description="decisions that the report prints")
     partial: bool = Field(False, description="report on the finished runs only")

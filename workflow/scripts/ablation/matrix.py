@@ -17,6 +17,9 @@ from ablation.settings import RunSettings
 
 # A setting that only one choice reads, with that choice: elsewhere it changes nothing, so it is no part of the spec.
 READ_ONLY_BY: dict[str, tuple[str, tuple[Any, ...]]] = {
+    "filters": ("model", ("cnn",)),
+    "width_multiplier": ("model", ("vgg_a", "vgg_a_light", "vgg_a_dropout")),
+    "dropout": ("model", ("cnn", "vgg_a_dropout")),
     "negative_slope": ("activation", ("leaky_relu",)),
     "momentum": ("optimizer", ("sgd", "custom_sign_sgd")),
     "smoothing": ("loss", ("label_smoothing",)),
@@ -47,6 +50,10 @@ class Run:
     @property
     def metrics(self) -> str:
         return str(self.directory / "metrics.json")
+
+    @property
+    def probe(self) -> str:
+        return str(PurePosixPath("results", "probes", self.variant, f"seed{self.seed}", "probe.json"))
 
 
 def explicit(settings: RunSettings) -> dict[str, Any]:
@@ -97,4 +104,20 @@ def runs(study: Study) -> list[Run]:
 def runs_of_table(study: Study, table: str) -> list[Run]:
     """The runs that a table compares."""
     variants = dict.fromkeys(row.variant for row in study.tables[table].rows)
+    return [Run(variant, seed) for variant, seed in product(variants, study.seeds)]
+
+
+def runs_of_landscape(study: Study) -> list[Run]:
+    """The runs that the landscape section compares, each once."""
+    if study.landscape is None:
+        return []
+    variants = dict.fromkeys(name for model in study.landscape.models for name in model.variants)
+    return [Run(variant, seed) for variant, seed in product(variants, study.seeds)]
+
+
+def probed_runs(study: Study) -> list[Run]:
+    """The runs that are trained once more with probes, each once."""
+    if study.landscape is None:
+        return []
+    variants = dict.fromkeys(name for model in study.landscape.models for name in model.probed.values())
     return [Run(variant, seed) for variant, seed in product(variants, study.seeds)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -24,6 +24,9 @@ HISTORY_COLUMNS = (
     "heldout_accuracy",
     "test_accuracy",
 )
+
+
+Record = TypeVar("Record", bound=BaseModel)
 
 
 class RecordError(ValueError):
@@ -93,8 +96,46 @@ class RunRecord(_Part):
     origin: Origin
 
 
-def write_record(path: str | Path, record: RunRecord) -> None:
-    """Write `metrics.json` whole."""
+class ProbedStep(_Part):
+    """A walk along the negative gradient from the weights before step `step` (counted from 1), on that step's batch.
+
+    `path_losses` and `gradient_distances` are those at each step size of the record: the objective there, and the l2
+    norm of the gradient there minus the gradient at the start.
+    """
+
+    model_config = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="strings")
+
+    step: int
+    epoch: int
+    learning_rate: float
+    loss: float
+    gradient_norm: float
+    path_losses: tuple[float, ...]
+    gradient_distances: tuple[float, ...]
+
+
+class ProbeRecord(_Part):
+    """A run that was trained once more and probed on the way.
+
+    `step_sizes` are multiples of the learning rate. `train_losses` by epoch show that it is the same run.
+    """
+
+    record_version: Literal[1] = RECORD_VERSION
+    study: str
+    variant: str
+    seed: int
+    spec: dict[str, Any]
+    every: int
+    step_sizes: tuple[float, ...]
+    steps: tuple[ProbedStep, ...]
+    train_losses: tuple[float | None, ...]
+    seconds_per_step: float
+    seconds_per_probe: float | None
+    origin: Origin
+
+
+def write_record(path: str | Path, record: RunRecord | ProbeRecord) -> None:
+    """Write `metrics.json` or `probe.json` whole."""
     write_text(path, record.model_dump_json(indent=2) + "\n")
 
 
@@ -104,8 +145,21 @@ def read_record(path: str | Path) -> RunRecord:
     Raises:
         RecordError: the file is no whole record of this version.
     """
+    return _read(path, RunRecord)
+
+
+def read_probe(path: str | Path) -> ProbeRecord:
+    """Read and check `probe.json`.
+
+    Raises:
+        RecordError: the file is no whole record of this version.
+    """
+    return _read(path, ProbeRecord)
+
+
+def _read(path: str | Path, kind: type[Record]) -> Record:
     try:
-        return RunRecord.model_validate_json(Path(path).read_bytes())
+        return kind.model_validate_json(Path(path).read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole file"

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
+Model = Literal["cnn", "vgg_a", "vgg_a_light", "vgg_a_dropout"]
 Activation = Literal["relu", "leaky_relu", "elu"]
 Augmentation = Literal["none", "flip_crop"]
 Optimizer = Literal["adam", "adamw", "sgd", "custom_sign_sgd"]
@@ -27,12 +28,15 @@ class Strict(BaseModel):
 class RunSettings(Strict):
     """Model and training of one run. The defaults are the study's base configuration (study, section 2)."""
 
-    model: Literal["cnn"] = "cnn"
-    filters: tuple[PositiveInt, ...] = Field((64, 128, 256), min_length=3, max_length=5, description="width per block")
+    model: Model = "cnn"
+    filters: tuple[PositiveInt, ...] = Field(
+        (64, 128, 256), min_length=3, max_length=5, description="of cnn: width per block"
+    )
+    width_multiplier: PositiveFloat = Field(1.0, description="of the vgg models: factor of every hidden layer's width")
     activation: Activation = "leaky_relu"
     negative_slope: float = Field(0.1, ge=0, lt=1, description="slope of leaky_relu below zero")
     batch_norm: bool = True
-    dropout: float = Field(0.5, ge=0, lt=1)
+    dropout: float = Field(0.5, ge=0, lt=1, description="of cnn and vgg_a_dropout")
 
     epochs: PositiveInt = 50
     batch_size: int = Field(128, ge=2)
@@ -58,6 +62,8 @@ class RunSettings(Strict):
     plateau_patience: int = Field(5, ge=0, description="epochs")
     plateau_factor: float = Field(0.5, gt=0, lt=1)
     min_learning_rate: float = Field(1e-5, ge=0, description="end of the cosine scheduler")
+
+    record_steps: bool = Field(False, description="write loss and gradient norm of every step to steps.npz")
 
     swa: bool = Field(False, description="stochastic weight averaging")
     swa_start: PositiveInt = Field(40, description="first epoch (counted from 1) whose weights are averaged")

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -33,7 +35,7 @@ class Clock:
 
     def __init__(self, device: torch.device):
         self.device = device
-        self.seconds = {"training": 0.0, "evaluation": 0.0}
+        self.seconds = {"training": 0.0, "evaluation": 0.0, "probing": 0.0}
 
     @contextmanager
     def measure(self, part: str) -> Iterator[None]:
@@ -66,9 +68,35 @@ class Totals:
         return loss / self.count, 100 * correct / self.count
 
 
+class StepTrace:
+    """Loss and gradient norm of every step, collected on the device and fetched once an epoch."""
+
+    def __init__(self) -> None:
+        self.epochs: list[np.ndarray] = []
+        self._pending: list[Tensor] = []
+
+    def add(self, loss: Tensor, gradient_norm: Tensor) -> None:
+        """Take in a step's mean loss and the l2 norm of its gradient before clipping."""
+        self._pending.append(torch.stack((loss.detach(), gradient_norm)))
+
+    def end_epoch(self) -> None:
+        """Fetch the epoch's steps as (steps, 2)."""
+        self.epochs.append(torch.stack(self._pending).cpu().numpy())
+        self._pending = []
+
+
+class Observer(Protocol):
+    """Looks at the training before each step, and must leave it as it is."""
+
+    def __call__(self, training: Training, inputs: Tensor, labels: Tensor) -> None: ...
+
+
 @dataclass
 class Training:
-    """All that changes while a run trains, and the settings that say how."""
+    """All that changes while a run trains, and the settings that say how.
+
+    `steps` counts the steps taken. `trace` is there where the settings ask for one.
+    """
 
     settings: RunSettings
     device: torch.device
@@ -77,6 +105,10 @@ class Training:
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     generator: torch.Generator
+    trace: StepTrace | None = None
+    observer: Observer | None = None
+    epoch: int = 0
+    steps: int = 0
 
     @classmethod
     def start(cls, settings: RunSettings, classes: int, seed: int, device: torch.device) -> Training:
@@ -86,7 +118,8 @@ class Training:
         optimizer = build_optimizer(settings, model.parameters())
         schedule = Schedule(settings, model, optimizer)
         generator = torch.Generator().manual_seed(seed)
-        return cls(settings, device, model, build_loss(settings), optimizer, schedule, generator)
+        trace = StepTrace() if settings.record_steps else None
+        return cls(settings, device, model, build_loss(settings), optimizer, schedule, generator, trace)
 
     @property
     def learning_rate(self) -> float:
@@ -131,7 +164,7 @@ def train(training: Training, data: Data, clock: Clock, report: Callable[[EpochR
 
 def train_and_evaluate(training: Training, data: Data, clock: Clock, epoch: int) -> EpochRow:
     """One epoch and its line of the history."""
-    learning_rate = training.learning_rate
+    training.epoch, learning_rate = epoch, training.learning_rate
     with clock.measure("training"):
         train_loss, train_accuracy = train_epoch(training, data.train)
     with clock.measure("evaluation"):
@@ -152,23 +185,34 @@ def train_epoch(training: Training, images: ImageSet) -> tuple[float, float]:
     training.model.train()
     totals = Totals(training.device)
     for inputs, labels in training.epoch_batches(images):
+        if training.observer is not None:
+            training.observer(training, inputs, labels)
         logits = training.model(inputs)
         loss = training.criterion(logits, labels)
         update(training, loss)
         totals.add(loss, logits, labels)
+    if training.trace is not None:
+        training.trace.end_epoch()
     return totals.means()
 
 
 def update(training: Training, loss: Tensor) -> None:
-    """One optimizer step on the loss plus the L1 penalty, with the gradient's norm clipped."""
-    settings = training.settings
-    if settings.l1_lambda:
-        loss = loss + settings.l1_lambda * l1_norm(training.model)
+    """One optimizer step on the objective, with the gradient's norm clipped."""
+    parameters, settings = list(training.model.parameters()), training.settings
     training.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    objective(settings, loss, parameters).backward()
+    gradient_norm = nn.utils.get_total_norm([each.grad for each in parameters if each.grad is not None])
+    if training.trace is not None:
+        training.trace.add(loss, gradient_norm)
     if settings.grad_clip is not None:
-        nn.utils.clip_grad_norm_(training.model.parameters(), settings.grad_clip)
+        nn.utils.clip_grads_with_norm_(parameters, settings.grad_clip, gradient_norm)
     training.optimizer.step()
+    training.steps += 1
+
+
+def objective(settings: RunSettings, loss: Tensor, parameters: Iterable[Tensor]) -> Tensor:
+    """What the gradient is that of: the loss plus the L1 penalty."""
+    return loss + settings.l1_lambda * l1_norm(parameters) if settings.l1_lambda else loss
 
 
 def evaluate_heldout(model: nn.Module, data: Data, training: Training) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""What a run leaves behind: the weights' files, `history.csv` and, last of all, `metrics.json`."""
+"""What a run leaves behind: the weights' files, `history.csv`, `steps.npz` and, last of all, `metrics.json`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def weights_name(kind: str, settings: RunSettings, accuracy: float) -> str:
 def clear(directory: Path) -> None:
     """Make the directory and take away what an earlier run with other settings left in it; the log stays."""
     directory.mkdir(parents=True, exist_ok=True)
-    for name in ("metrics.json", "history.csv"):
+    for name in ("metrics.json", "history.csv", "steps.npz"):
         (directory / name).unlink(missing_ok=True)
     for weights in directory.glob("*_model_*.pth"):
         weights.unlink()
