@@ -7,14 +7,15 @@ line, key, what was wrong and what would be right.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from ablation import matrix
-from ablation.config import Study
+from ablation.config import Landscape, LandscapeModel, Study
 from ablation.settings import RunSettings
 from ablation.yaml_layers import ConfigError, KeyPath, dotted, read_layers
 
@@ -102,7 +103,7 @@ def _keys_at(path: KeyPath) -> list[str]:
             kind = kind.model_fields[str(part)].annotation
         else:
             kind = [each for each in get_args(kind) if each is not Ellipsis][-1]
-        if get_origin(kind) is Union:
+        if get_origin(kind) in (Union, UnionType):
             kind = get_args(kind)[0]
     return list(kind.model_fields)
 
@@ -123,10 +124,14 @@ def _row_problems(config: dict[str, Any]) -> Iterator[Problem]:
         for index, row in enumerate(rows if isinstance(rows, list) else ()):
             variant = row.get("variant") if isinstance(row, Mapping) else None
             if isinstance(variant, str) and variant not in variants:
-                close = difflib.get_close_matches(variant, [str(each) for each in variants], n=1)
-                hint = f"did you mean '{close[0]}'? " if close else ""
-                text = f"no variant '{variant}'; {hint}Variants: {', '.join(map(str, variants))}"
-                yield ("tables", name, "rows", index, "variant"), text
+                yield ("tables", name, "rows", index, "variant"), _no_variant(variant, variants)
+
+
+def _no_variant(variant: str, variants: Iterable[Any]) -> str:
+    names = list(map(str, variants))
+    close = difflib.get_close_matches(variant, names, n=1)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    return f"no variant '{variant}'; {hint}Variants: {', '.join(names)}"
 
 
 def _seed_problems(study: Study) -> Iterator[Problem]:
@@ -152,6 +157,7 @@ def _run_problems(study: Study) -> Iterator[Problem]:
         text = f"is the same run as variant '{one}'; keep one of them, and let the tables' rows share it"
         yield ("variants", other), text
     yield from _figure_problems(study, resolved)
+    yield from _landscape_problems(study, resolved)
 
 
 def _idle_problems(study: Study) -> Iterator[Problem]:
@@ -173,6 +179,50 @@ def _figure_problems(study: Study, resolved: Mapping[str, RunSettings]) -> Itera
                     ("tables", name, "rows", index, "figure"),
                     f"variant '{row.variant}' has no SWA average: set swa: true",
                 )
+
+
+def _landscape_problems(study: Study, resolved: Mapping[str, RunSettings]) -> Iterator[Problem]:
+    if study.landscape is None:
+        return
+    unknown = list(_unknown_in_landscape(study.landscape, resolved))
+    yield from unknown
+    if unknown:
+        return
+    for index, model in enumerate(study.landscape.models):
+        yield from _curve_problems(("landscape", "models", index), model, resolved)
+    without, with_it = study.landscape.models
+    rates = [sorted(resolved[variant].learning_rate for variant in model.band) for model in (without, with_it)]
+    if rates[0] != rates[1]:
+        text = f"has the learning rates {rates[1]}, and that of '{without.label}' {rates[0]}; both need the same"
+        yield ("landscape", "models", 1, "band"), text
+    if without.probed.keys() != with_it.probed.keys():
+        text = (
+            f"names {sorted(with_it.probed)}, and '{without.label}' names {sorted(without.probed)}; both need the same"
+        )
+        yield ("landscape", "models", 1, "probed"), text
+
+
+def _unknown_in_landscape(landscape: Landscape, resolved: Mapping[str, RunSettings]) -> Iterator[Problem]:
+    for index, model in enumerate(landscape.models):
+        sections = {"band": enumerate(model.band), "larger": enumerate(model.larger), "probed": model.probed.items()}
+        for section, items in sections.items():
+            for key, variant in items:
+                if variant not in resolved:
+                    yield ("landscape", "models", index, section, key), _no_variant(variant, resolved)
+
+
+def _curve_problems(path: KeyPath, model: LandscapeModel, resolved: Mapping[str, RunSettings]) -> Iterator[Problem]:
+    """Variants of one model that differ in more than their learning rate, or that do not record their steps."""
+    first = model.band[0]
+    for section, variants in (("band", model.band), ("larger", model.larger)):
+        for index, variant in enumerate(variants):
+            settings = resolved[variant]
+            differing = matrix.differences(settings, resolved[first]) - {"learning_rate"}
+            if differing:
+                text = f"'{variant}' differs from '{first}' in {', '.join(sorted(differing))}; only learning_rate may"
+                yield (*path, section, index), text
+            if section == "band" and not settings.record_steps:
+                yield (*path, section, index), f"'{variant}' records no steps: set record_steps: true"
 
 
 def _contradictions(settings: RunSettings) -> Iterator[tuple[str, str]]:

@@ -90,6 +90,12 @@ def spec_json(settings: RunSettings) -> str:
     return json.dumps(spec(settings), sort_keys=True, separators=(",", ":"))
 
 
+def differences(one: RunSettings, other: RunSettings) -> set[str]:
+    """The settings in which two runs differ."""
+    ours, theirs = spec(one), spec(other)
+    return {key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key)}
+
+
 def duplicates(resolved: Mapping[str, RunSettings]) -> list[tuple[str, str]]:
     """Pairs of variants that would train the same run."""
     lines = {name: spec_json(settings) for name, settings in resolved.items()}

@@ -1,0 +1,218 @@
+"""Probes: right on losses whose landscape is known, and without a trace on the training that they look at."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import probe as probe_script
+import train as train_script
+from ablation.records import read_probe
+from ablation.settings import RunSettings
+from ablation.step_trace import read_steps
+from ablation.training import loop
+from ablation.training.data import Data, ImageSet
+from ablation.training.probes import Probe, objective_of_batch, walk
+
+CPU = torch.device("cpu")
+CURVATURES = torch.tensor([1.0, 3.0, 10.0], dtype=torch.float64)
+START = torch.tensor([2.0, -1.0, 0.5], dtype=torch.float64)
+
+
+def quadratic(weights):
+    """Loss 1/2 sum c_i w_i^2, whose gradient is c_i w_i."""
+    w = weights["w"]
+    return (CURVATURES * w**2).sum() / 2, [CURVATURES * w]
+
+
+def test_a_quadratic_loss_gives_the_known_losses_and_gradient_distances():
+    sizes = [0.05, 0.1, 0.2]
+    seen = walk(quadratic, {"w": START}, sizes)
+    gradient = torch.tensor([2.0, -3.0, 5.0], dtype=torch.float64)
+    assert seen.loss.item() == pytest.approx((4 + 3 + 2.5) / 2)
+    assert seen.gradient_norm.item() == pytest.approx(38**0.5)
+    for size, loss, distance in zip(sizes, seen.losses, seen.gradient_distances, strict=True):
+        assert loss.item() == pytest.approx((CURVATURES * (START - size * gradient) ** 2).sum().item() / 2)
+        # The gradient is linear: along -g it changes by size * C g.
+        assert distance.item() == pytest.approx(size * (CURVATURES * gradient).norm().item())
+
+
+def test_the_minimum_of_a_quadratic_is_found_at_one_over_its_curvature():
+    def bowl(weights):
+        return 4.0 * (weights["w"] ** 2).sum() / 2, [4.0 * weights["w"]]
+
+    seen = walk(bowl, {"w": START}, [0.125, 0.25, 0.5])
+    assert seen.losses.tolist() == pytest.approx([seen.loss.item() / 4, 0.0, seen.loss.item()])
+
+
+def test_smoothness_of_a_quadratic_is_its_largest_curvature_along_that_direction():
+    steepest = torch.tensor([0.0, 0.0, 0.5], dtype=torch.float64)
+    sizes = torch.tensor([0.01, 0.3])
+    seen = walk(quadratic, {"w": steepest}, sizes.tolist())
+    assert (seen.gradient_distances / (sizes * seen.gradient_norm)).tolist() == pytest.approx([10.0, 10.0])
+
+
+def linear_training(**settings):
+    """A linear model with mean squared error: loss |Xw - y|^2 / n, gradient 2 X'(Xw - y) / n."""
+    training = loop.Training.start(RunSettings(filters=(2, 2, 2), optimizer="sgd", **settings), 4, 0, CPU)
+    training.model = nn.Linear(3, 1, bias=False).double()
+    training.criterion = lambda outputs, labels: ((outputs[:, 0] - labels) ** 2).mean()
+    return training
+
+
+def test_a_linear_model_gives_the_known_values():
+    training = linear_training()
+    generator = torch.Generator().manual_seed(0)
+    inputs, labels = (torch.randn(shape, generator=generator, dtype=torch.float64) for shape in ((8, 3), (8,)))
+    weights = dict(training.model.named_parameters())
+    seen = walk(objective_of_batch(training, inputs, labels), weights, [0.1])
+
+    w = training.model.weight.detach()[0]
+    gradient = 2 * inputs.T @ (inputs @ w - labels) / 8
+    hessian = 2 * inputs.T @ inputs / 8
+    assert seen.loss.item() == pytest.approx(((inputs @ w - labels) ** 2).mean().item())
+    assert seen.gradient_norm.item() == pytest.approx(gradient.norm().item())
+    assert seen.losses[0].item() == pytest.approx(((inputs @ (w - 0.1 * gradient) - labels) ** 2).mean().item())
+    assert seen.gradient_distances[0].item() == pytest.approx(0.1 * (hessian @ gradient).norm().item())
+
+
+def test_the_objective_is_the_loss_with_its_l1_penalty():
+    training = linear_training(l1_lambda=0.5)
+    inputs, labels = torch.zeros(1, 3, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    loss, gradient = objective_of_batch(training, inputs, labels)(dict(training.model.named_parameters()))
+    weight = training.model.weight.detach()
+    assert loss.item() == pytest.approx(0.5 * weight.abs().sum().item())
+    torch.testing.assert_close(gradient[0], 0.5 * weight.sign())
+
+
+def images(count, seed):
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(0, 256, (count, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    return ImageSet(pixels, torch.arange(count) % 4)
+
+
+DATA = Data(images(40, 1), images(16, 2), images(16, 2), 4, "test", "digest")
+
+
+def trained(settings, observer=None):
+    torch.set_num_threads(1)
+    training = loop.Training.start(settings, 4, 0, CPU)
+    training.observer = observer
+    outcome = loop.train(training, DATA, loop.Clock(CPU), lambda row: None)
+    return training, outcome
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"optimizer": "sgd", "batch_norm": True, "learning_rate": 0.1},
+        {"optimizer": "adam", "batch_norm": False},
+        {"optimizer": "custom_sign_sgd", "l1_lambda": 1e-4},
+        {"optimizer": "adamw", "model": "vgg_a_dropout", "dropout": 0.5, "scheduler": "plateau"},
+        {"optimizer": "sgd", "model": "cnn", "filters": (3, 4, 5), "augmentation": "flip_crop", "swa": True},
+    ],
+    ids=lambda choice: "-".join(map(str, choice.values())),
+)
+def test_probing_leaves_training_bit_for_bit_unchanged(choice):
+    common = {"model": "vgg_a", "width_multiplier": 0.05, "epochs": 2, "batch_size": 8, "swa_start": 2}
+    settings = RunSettings(**common | choice, record_steps=True)
+    probe = Probe(2, (0.5, 1.0, 4.0), loop.Clock(CPU))
+    (plain, expected), (probed, found) = trained(settings), trained(settings, probe)
+
+    assert [step.step for step in probe.steps()] == [2, 4, 6, 8, 10]
+    assert found.history == expected.history
+    assert all((a == b).all() for a, b in zip(plain.trace.epochs, probed.trace.epochs, strict=True))
+    # Weights, batch-norm statistics and their counters.
+    one, other = plain.model.state_dict(), probed.model.state_dict()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    moments = [
+        [value for state in each.optimizer.state.values() for value in state.values() if torch.is_tensor(value)]
+        for each in (plain, probed)
+    ]
+    assert all(torch.equal(a, b) for a, b in zip(*moments, strict=True))
+
+
+def test_probing_leaves_the_random_state_alone():
+    settings = RunSettings(model="vgg_a_dropout", width_multiplier=0.05, batch_size=8, epochs=1)
+    states = []
+    for observer in (None, Probe(1, (1.0,), loop.Clock(CPU))):
+        training, _ = trained(settings, observer)
+        states.append((torch.get_rng_state(), training.generator.get_state()))
+    assert all(torch.equal(a, b) for a, b in zip(*states, strict=True))
+
+
+def test_the_walk_starts_where_the_step_does():
+    """The probe's loss and gradient norm are those that the step itself then records, dropout included."""
+    settings = RunSettings(
+        model="vgg_a_dropout", width_multiplier=0.05, batch_size=8, epochs=1, record_steps=True, grad_clip=None
+    )
+    probe = Probe(1, (1.0,), loop.Clock(CPU))
+    training, _ = trained(settings, probe)
+    recorded = training.trace.epochs[0]
+    assert [step.loss for step in probe.steps()] == pytest.approx(recorded[:, 0].tolist(), rel=1e-5)
+    assert [step.gradient_norm for step in probe.steps()] == pytest.approx(recorded[:, 1].tolist(), rel=1e-4)
+
+
+def test_a_step_of_plain_sgd_lands_where_the_walk_looked():
+    """With SGD, no momentum, clipping or decay, one learning rate along -g is the next weights: known twice."""
+    settings = RunSettings(
+        model="vgg_a",
+        width_multiplier=0.05,
+        batch_size=8,
+        epochs=1,
+        optimizer="sgd",
+        momentum=0.0,
+        weight_decay=0.0,
+        grad_clip=None,
+        learning_rate=0.05,
+    )
+    landed = []
+
+    def observer(training, inputs, labels):
+        if training.steps == 0:
+            training.first = inputs, labels
+            return
+        if training.steps == 1:
+            weights = dict(training.model.named_parameters())
+            landed.append(objective_of_batch(training, *training.first)(weights)[0].item())
+
+    trained(settings, observer)
+    probe = Probe(1, (1.0,), loop.Clock(CPU))
+    trained(settings, probe)
+    assert probe.steps()[0].path_losses[0] == pytest.approx(landed[0], rel=1e-4)
+
+
+def write_data(folder):
+    folder.mkdir()
+    for name, each in (("train", DATA.train), ("test", DATA.test)):
+        np.save(folder / f"{name}_images.npy", each.images.numpy())
+        np.save(folder / f"{name}_labels.npy", each.labels.numpy())
+    description = {"counts": {"train": 40, "test": 16}, "held_out": "test", "classes": list("abcd"), "digest": "d"}
+    (folder / "data.json").write_text(json.dumps(description))
+
+
+def test_both_scripts_train_the_same_run(tmp_path, monkeypatch):
+    write_data(tmp_path / "data")
+    spec = json.dumps({"model": "vgg_a", "width_multiplier": 0.05, "epochs": 2, "batch_size": 8, "record_steps": True})
+    common = ["--study", "s", "--data", str(tmp_path / "data"), "--spec", spec, "--device", "cpu"]
+    run, probed = tmp_path / "runs/vgg/seed3", tmp_path / "probes/vgg/seed3"
+    monkeypatch.setattr(sys, "argv", ["train.py", "--run", str(run), *common])
+    train_script.main()
+    monkeypatch.setattr(
+        sys, "argv", ["probe.py", "--run", str(probed), *common, "--every", "4", "--step-sizes", "0.5", "2"]
+    )
+    probe_script.main()
+
+    record, steps = read_probe(probed / "probe.json"), read_steps(run / "steps.npz")
+    history = (run / "history.csv").read_text().splitlines()[1:]
+    assert list(record.train_losses) == [float(line.split(",")[2]) for line in history]
+    assert [step.step for step in record.steps] == [4, 8]
+    assert [step.epoch for step in record.steps] == [1, 2]
+    assert [step.loss for step in record.steps] == pytest.approx(steps["loss"][[3, 7]].tolist(), rel=1e-5)
+    assert (record.variant, record.seed, record.step_sizes) == ("vgg", 3, (0.5, 2.0))
+    assert record.seconds_per_probe > 0
+    assert list(steps["step"]) == list(range(1, 11))
+    assert list(steps["epoch"]) == [1] * 5 + [2] * 5
