@@ -204,11 +204,14 @@ def _landscape_problems(study: Study, resolved: Mapping[str, RunSettings]) -> It
 
 def _unknown_in_landscape(landscape: Landscape, resolved: Mapping[str, RunSettings]) -> Iterator[Problem]:
     for index, model in enumerate(landscape.models):
-        sections = {"band": enumerate(model.band), "larger": enumerate(model.larger), "probed": model.probed.items()}
-        for section, items in sections.items():
-            for key, variant in items:
-                if variant not in resolved:
-                    yield ("landscape", "models", index, section, key), _no_variant(variant, resolved)
+        named: list[tuple[KeyPath, str]] = [
+            *((("band", place), variant) for place, variant in enumerate(model.band)),
+            *((("larger", place), variant) for place, variant in enumerate(model.larger)),
+            *((("probed", pair), variant) for pair, variant in model.probed.items()),
+        ]
+        for place, variant in named:
+            if variant not in resolved:
+                yield ("landscape", "models", index, *place), _no_variant(variant, resolved)
 
 
 def _curve_problems(path: KeyPath, model: LandscapeModel, resolved: Mapping[str, RunSettings]) -> Iterator[Problem]:
