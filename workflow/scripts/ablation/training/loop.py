@@ -201,13 +201,19 @@ def update(training: Training, loss: Tensor) -> None:
     parameters, settings = list(training.model.parameters()), training.settings
     training.optimizer.zero_grad(set_to_none=True)
     objective(settings, loss, parameters).backward()
+    if training.trace is not None or settings.grad_clip is not None:
+        record_and_clip(training, loss, parameters)
+    training.optimizer.step()
+    training.steps += 1
+
+
+def record_and_clip(training: Training, loss: Tensor, parameters: list[nn.Parameter]) -> None:
+    """Note loss and gradient norm where the run has a trace, then clip the gradient where the settings say so."""
     gradient_norm = nn.utils.get_total_norm([each.grad for each in parameters if each.grad is not None])
     if training.trace is not None:
         training.trace.add(loss, gradient_norm)
-    if settings.grad_clip is not None:
-        nn.utils.clip_grads_with_norm_(parameters, settings.grad_clip, gradient_norm)
-    training.optimizer.step()
-    training.steps += 1
+    if training.settings.grad_clip is not None:
+        nn.utils.clip_grads_with_norm_(parameters, training.settings.grad_clip, gradient_norm)
 
 
 def objective(settings: RunSettings, loss: Tensor, parameters: Iterable[Tensor]) -> Tensor:

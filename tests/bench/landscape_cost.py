@@ -1,0 +1,76 @@
+"""What recording every step costs, and what a probe costs: VGG-A, batch 128, on random images.
+
+python tests/bench/landscape_cost.py [--device cuda] [--steps 8] [--rounds 5]
+
+Prints seconds a step, of the processor on a CPU and of the clock on a GPU, as the median over alternating rounds.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "scripts"))
+
+from ablation.config import Probing
+from ablation.settings import RunSettings
+from ablation.training.data import ImageSet
+from ablation.training.loop import Clock, Training, train_epoch
+from ablation.training.probes import Probe
+
+KINDS = ("plain", "recorded", "probed at every step")
+
+
+def training_of(kind, device):
+    settings = RunSettings(
+        model="vgg_a",
+        activation="relu",
+        augmentation="none",
+        grad_clip=None,
+        scheduler="none",
+        record_steps=kind != "plain",
+    )
+    training = Training.start(settings, 10, 0, device)
+    if kind == KINDS[2]:
+        training.observer = Probe(1, Probing().step_sizes, Clock(device))
+    return training
+
+
+def seconds(training, images, device):
+    """Of one epoch. A processor's own time is not disturbed by what else runs on it."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    now = time.perf_counter if device.type == "cuda" else time.process_time
+    start = now()
+    train_epoch(training, images)  # ends with the device's queue empty: the totals are fetched
+    return now() - start
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+
+    count = arguments.steps * 128
+    pixels = torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8)
+    images = ImageSet(pixels.to(arguments.device), (torch.arange(count) % 10).to(arguments.device))
+    runs = {kind: training_of(kind, arguments.device) for kind in KINDS}
+    taken = {kind: [] for kind in KINDS}
+    for turn in range(arguments.rounds + 1):
+        for kind, training in runs.items():
+            spent = seconds(training, images, arguments.device) / arguments.steps
+            if turn:  # the first round warms up
+                taken[kind].append(spent)
+    medians = {kind: statistics.median(values) for kind, values in taken.items()}
+    for kind, value in medians.items():
+        print(f"{kind:22s} {value:.4f} s a step, {value / medians['plain']:.3f} times plain")
+
+
+if __name__ == "__main__":
+    main()
