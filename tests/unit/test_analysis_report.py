@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ablation.analysis.report import escaped, render, write_report
+from ablation.analysis.markdown import escaped
+from ablation.analysis.report import render, write_report
 from ablation.analysis.runs import load_runs
 from ablation.config import Study
 from ablation.matrix import Run

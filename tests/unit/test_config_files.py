@@ -9,7 +9,7 @@ import yaml
 
 import write_schema
 from ablation import matrix
-from ablation.config import DataConfig, Study
+from ablation.config import DataConfig, Landscape, Study
 from ablation.loading import load_study
 from ablation.settings import RunSettings
 from ablation.yaml_layers import ConfigError, merged, read_layers
@@ -129,10 +129,11 @@ def test_the_examples_of_the_config_readme_are_valid_together():
     for block in blocks:
         config = merged(config, yaml.safe_load(block))
     study = Study.model_validate(config)
-    assert len(blocks) == 3
-    assert [row.variant for row in study.tables["mine"].rows] == list(study.variants)
+    assert len(blocks) == 4
+    assert {row.variant for row in study.tables["mine"].rows} <= study.variants.keys()
+    assert {variant for model in study.landscape.models for variant in model.variants} <= study.variants.keys()
 
 
 def test_the_config_readme_names_every_key():
     text = (CONFIG / "README.md").read_text()
-    assert all(f"`{key}`" in text for key in (*Study.model_fields, *DataConfig.model_fields))
+    assert all(f"`{key}`" in text for key in (*Study.model_fields, *DataConfig.model_fields, *Landscape.model_fields))

@@ -47,6 +47,7 @@ def test_runs_of_a_landscape_and_its_probes_stand_once(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
+        ("label: without", "label: with", "landscape.models[1].label: 'with' is that of the first model too"),
         ("[slow, fast]", "[slow, fasd]", "study.yaml:13: landscape.models[0].band[1]: no variant 'fasd'; did you mean"),
         ("{adam: bn-slow}", "{adam: nowhere}", "landscape.models[1].probed.adam: no variant 'nowhere'"),
         (

@@ -70,6 +70,12 @@ def project(tmp_path):
 
 
 @pytest.fixture(scope="session")
+def new_project():
+    """Makes a checkout in a folder."""
+    return Project
+
+
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """A project whose tiny study has run through; tests only read it."""
     project = Project(tmp_path_factory.mktemp("finished"))

@@ -52,6 +52,19 @@ DATA_PARTS = [
 ]
 
 
+LANDSCAPE_TABLES = [
+    "bands",
+    "bands_by_epoch",
+    "learning_rates",
+    "accuracies",
+    "probes",
+    "probe_states",
+    "by_seed",
+    "claims",
+    "left_out",
+]
+
+
 wildcard_constraints:
     variant="|".join(study.variants),
     seed="|".join(map(str, study.seeds)),
@@ -74,14 +87,28 @@ def probe_options(wildcards):
     return f"--every {probing.every} --step-sizes {' '.join(map(str, probing.step_sizes))}"
 
 
-def metrics(runs):
-    """The result files of these runs; with `partial`, of those that are finished."""
-    return [run.metrics for run in runs if not study.partial or os.path.exists(run.metrics)]
+def finished(paths):
+    """These files; with `partial`, those that are there."""
+    return [path for path in paths if not study.partial or os.path.exists(path)]
 
 
 def metrics_of_table(wildcards):
-    return metrics(matrix.runs_of_table(study, wildcards.table))
+    return finished(run.metrics for run in matrix.runs_of_table(study, wildcards.table))
 
 
 def metrics_of_study(wildcards):
-    return metrics(matrix.runs(study))
+    return finished(run.metrics for run in matrix.runs(study))
+
+
+def metrics_of_landscape(wildcards):
+    return finished(run.metrics for run in matrix.runs_of_landscape(study))
+
+
+def probes_of_landscape(wildcards):
+    return finished(run.probe for run in matrix.probed_runs(study))
+
+
+def landscape_figures():
+    """Names of the figures: of the bands, the accuracies, the learning rates, and of each pair of probed runs."""
+    pairs = study.landscape.models[0].probed if study.landscape else []
+    return ["bands", "accuracy", "learning-rates", *(f"probe-{pair}" for pair in pairs)]

@@ -25,3 +25,59 @@ rule probe:
     shell:
         "python workflow/scripts/probe.py --run $(dirname {output}) --study {params.study} --data $(dirname {input.data})"
         " --threads {threads} {params.probe} --spec {params.spec:q} > {log} 2>&1"
+
+
+rule landscape:
+    input:
+        study=rules.study.output,
+        runs=metrics_of_landscape,
+        probes=probes_of_landscape,
+    output:
+        report(
+            expand("results/landscape/{name}.csv", name=LANDSCAPE_TABLES),
+            caption="../report/landscape_table.rst",
+            category="Landscape",
+        ),
+    log:
+        "results/logs/landscape.log",
+    benchmark:
+        "results/logs/landscape.benchmark.tsv"
+    conda:
+        "../envs/ablation.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code_digest("landscape.py"),
+    message:
+        "Measuring the loss landscape"
+    shell:
+        "python workflow/scripts/landscape.py --study {input.study} --output $(dirname {output[0]}) > {log} 2>&1"
+
+
+rule plot_landscape:
+    input:
+        study=rules.study.output,
+        tables=rules.landscape.output,
+    output:
+        report(
+            expand("results/landscape/{name}.svg", name=landscape_figures()),
+            caption="../report/landscape.rst",
+            category="Landscape",
+        ),
+        expand("results/landscape/{name}.png", name=landscape_figures()),
+    log:
+        "results/logs/plot_landscape.log",
+    benchmark:
+        "results/logs/plot_landscape.benchmark.tsv"
+    conda:
+        "../envs/ablation.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code_digest("plot_landscape.py"),
+    message:
+        "Plotting the loss landscape"
+    shell:
+        "python workflow/scripts/plot_landscape.py --study {input.study} --folder $(dirname {output[0]}) > {log} 2>&1"

@@ -4,6 +4,7 @@ rule report:
         runs=metrics_of_study,
         tables=expand(rules.compare.output, table=study.tables),
         figures=expand(rules.plot_curves.output, table=study.tables),
+        landscape=[*rules.landscape.output, *rules.plot_landscape.output] if study.landscape else [],
         template="workflow/scripts/ablation/analysis/report.md.j2",
     output:
         report=report("results/report.md", caption="../report/report.rst", category="Report"),

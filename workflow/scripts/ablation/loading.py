@@ -191,6 +191,8 @@ def _landscape_problems(study: Study, resolved: Mapping[str, RunSettings]) -> It
     for index, model in enumerate(study.landscape.models):
         yield from _curve_problems(("landscape", "models", index), model, resolved)
     without, with_it = study.landscape.models
+    if without.label == with_it.label:
+        yield ("landscape", "models", 1, "label"), f"'{with_it.label}' is that of the first model too; it needs another"
     rates = [sorted(resolved[variant].learning_rate for variant in model.band) for model in (without, with_it)]
     if rates[0] != rates[1]:
         text = f"has the learning rates {rates[1]}, and that of '{without.label}' {rates[0]}; both need the same"

@@ -199,7 +199,7 @@ def _add_title(figure: Figure, title: str) -> None:
         loc="outside upper center",
         ncols=3,
         frameon=False,
-        title=_plain(title),
+        title=plain(title),
         title_fontproperties=bold,
     )
 
@@ -209,9 +209,9 @@ def _add_legend(figure: Figure, labels: Sequence[str], columns: int) -> None:
     looks = [_look(index) for index in range(len(labels))]
     lines = [Line2D([], [], color=colour, marker=marker) for colour, marker in looks]
     if labels:
-        figure.legend(lines, list(map(_plain, labels)), loc="outside lower center", ncols=columns, frameon=False)
+        figure.legend(lines, list(map(plain, labels)), loc="outside lower center", ncols=columns, frameon=False)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text without mathematics: matplotlib would take what stands between two dollar signs for a formula."""
     return text.replace("$", r"\$")

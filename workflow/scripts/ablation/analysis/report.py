@@ -1,6 +1,6 @@
 """Runs and tables -> the report, one Markdown file. No torch.
 
-In: a study and the frame of `runs.load_runs`. Out: `report.md`, which links to `figures/<table>.png` beside it.
+In: a study and the frame of `runs.load_runs`. Out: `report.md`, which links to `figures/` and `landscape/` beside it.
 What did not finish is named with the command to run it again; with no run at all there is still a report.
 """
 
@@ -14,15 +14,15 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from tabulate import tabulate
 
 from ablation import matrix
+from ablation.analysis.landscape_report import landscape_section
+from ablation.analysis.markdown import NOTHING, amount, escaped, markdown_table, number
 from ablation.analysis.runs import FINISHED
 from ablation.analysis.tables import comparison, cost, settings_overview, settings_text
 from ablation.config import Study
 from ablation.files import write_text
 
-NOTHING = "–"
 COUNTED = ("diverged", "missing")
 ACCURACY_COLUMN = "accuracy"
 LAST_COLUMN = "last epoch"
@@ -57,6 +57,7 @@ def render(study: Study, runs: pd.DataFrame, configfiles: Sequence[str] = ()) ->
         "notices": list(_notices(study)),
         "losses": list(_losses(runs, configfiles)),
         "tables": [_table(study, table_id, runs) for table_id in study.tables],
+        "landscape": landscape_section(study, runs),
         "chosen_on": _chosen_on(study),
         "base": settings_text(matrix.layered((study.base, study.override)).model_dump()),
         "settings": _settings_markdown(study, runs),
@@ -80,11 +81,6 @@ def _template() -> Any:
     )
     environment.filters["escaped"] = escaped
     return environment.get_template("report.md.j2")
-
-
-def escaped(text: str) -> str:
-    """Plain text for Markdown, also in a cell of a table: one line, with nothing that would be read as markup."""
-    return re.sub(r"([\\`*_~\[\]<>|])", r"\\\1", " ".join(text.split()))
 
 
 def _summary(study: Study, runs: pd.DataFrame) -> str:
@@ -142,13 +138,13 @@ def comparison_markdown(table: pd.DataFrame) -> str:
             "": escaped(row["label"]),
             "n": _count(row),
             ACCURACY_COLUMN: _mean_and_std(row["mean"], row["std"]),
-            "study": _number(row["reported"], ".2f"),
-            "difference": _number(row["difference"], "+.2f"),
+            "study": number(row["reported"], ".2f"),
+            "difference": number(row["difference"], "+.2f"),
             LAST_COLUMN: _mean_and_std(row["last_mean"], row["last_std"]),
         }
         for row in table.to_dict("records")
     ]
-    return _markdown(lines)
+    return markdown_table(lines)
 
 
 def _count(row: dict[str, Any]) -> str:
@@ -158,19 +154,7 @@ def _count(row: dict[str, Any]) -> str:
 
 
 def _mean_and_std(mean: float, std: float) -> str:
-    return _number(mean, ".2f") + ("" if pd.isna(std) else f" ± {std:.2f}")
-
-
-def _number(value: float, form: str) -> str:
-    """A number, or a dash where there is none. Rounding first, and adding zero, avoids `-0.00`."""
-    return NOTHING if pd.isna(value) else format(round(value, 2) + 0.0, form)
-
-
-def _amount(value: float) -> str:
-    """A number of any magnitude, with two digits at least."""
-    if pd.isna(value):
-        return NOTHING
-    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+    return number(mean, ".2f") + ("" if pd.isna(std) else f" ± {std:.2f}")
 
 
 def _settings_markdown(study: Study, runs: pd.DataFrame) -> str:
@@ -183,7 +167,7 @@ def _settings_markdown(study: Study, runs: pd.DataFrame) -> str:
         }
         for row in settings_overview(study, runs).to_dict("records")
     ]
-    return _markdown(lines, texts=2)
+    return markdown_table(lines, texts=2)
 
 
 def _cost_markdown(runs: pd.DataFrame) -> str:
@@ -191,20 +175,14 @@ def _cost_markdown(runs: pd.DataFrame) -> str:
         {
             "variant": row["variant"],
             "runs": row["runs"],
-            "wall hours": _amount(row["wall_hours"]),
-            "device hours": _amount(row["device_hours"]),
-            "images/s (median)": _amount(row["images_per_second"]),
-            "peak memory (GiB)": _amount(row["peak_memory_gib"]),
+            "wall hours": amount(row["wall_hours"]),
+            "device hours": amount(row["device_hours"]),
+            "images/s (median)": amount(row["images_per_second"]),
+            "peak memory (GiB)": amount(row["peak_memory_gib"]),
         }
         for row in cost(runs).to_dict("records")
     ]
-    return _markdown(lines)
-
-
-def _markdown(lines: list[dict[str, Any]], texts: int = 1) -> str:
-    """Lines of cells -> a Markdown table: the first columns, `texts` of them, to the left, the others to the right."""
-    alignment = ["left"] * texts + ["right"] * (len(lines[0]) - texts)
-    return tabulate(lines, headers="keys", tablefmt="pipe", colalign=alignment, disable_numparse=True)
+    return markdown_table(lines)
 
 
 def _chosen_on(study: Study) -> str:

@@ -1,0 +1,534 @@
+"""Bands, probes and the figures of the claims, against numbers computed by hand."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ablation import matrix
+from ablation.analysis import claims, landscape, probes
+from ablation.analysis.runs import load_runs
+from ablation.config import Quantity, Study
+from ablation.matrix import Run
+from ablation.records import (
+    Origin,
+    ProbedStep,
+    ProbeRecord,
+    RecordError,
+    RunRecord,
+    read_probe,
+    write_history,
+    write_record,
+)
+from ablation.step_trace import write_steps
+
+Train = Callable[..., None]
+Write = Callable[..., None]
+EXACT = {"abs": 1e-9}
+SCRIPT = Path(__file__).parents[2] / "workflow/scripts/landscape.py"
+RATES = {"low": 1e-3, "mid": 2e-3, "high": 3e-3, "huge": 1e-1}
+ORIGIN = Origin(device="GPU A", versions={}, git_commit="c1", code_digest="d1", data_digest="e1")
+
+
+def model(label: str, prefix: str) -> dict[str, Any]:
+    return {
+        "label": label,
+        "band": [f"{prefix}-low", f"{prefix}-mid", f"{prefix}-high"],
+        "larger": [f"{prefix}-huge"],
+        "probed": {"sgd": f"{prefix}-mid"},
+    }
+
+
+LANDSCAPE = {
+    "title": "Batch normalisation",
+    "models": [model("Plain", "plain"), model("BN", "bn")],
+    "probe": {"every": 2, "step_sizes": [0.5, 2.0]},
+    "smoothing_steps": 3,
+    "accuracy_mark": 50,
+    "trained_accuracy": 20,
+    "reported": {"epochs_to_mark": "10 against 25"},
+}
+VARIANTS = {
+    f"{prefix}-{name}": {"learning_rate": rate, "batch_norm": prefix == "bn", "optimizer": "sgd"}
+    for prefix in ("plain", "bn")
+    for name, rate in RATES.items()
+}
+
+
+@pytest.fixture
+def study(study_with: Callable[..., Study]) -> Study:
+    """Takes the place of the common study, so `finish` writes runs of this one."""
+    return study_with(seeds=[0, 1], variants=VARIANTS, tables={}, landscape=LANDSCAPE)
+
+
+@pytest.fixture
+def train(finish: Callable[..., RunRecord], history_rows: Callable) -> Train:
+    """Write a run with its steps, two an epoch, and the held-out accuracies of its epochs."""
+
+    def write(
+        variant: str,
+        seed: int,
+        losses: tuple[float, ...] = (2, 1),
+        heldout: tuple[float, ...] = (40, 60),
+        **changes: Any,
+    ) -> None:
+        finish(variant, seed, **changes)
+        directory = Path(Run(variant, seed).directory)
+        steps = np.arange(len(losses))
+        write_steps(directory / "steps.npz", steps // 2 + 1, np.array(losses), np.ones(len(losses)))
+        write_history(directory / "history.csv", history_rows([2.0 for _ in heldout], list(heldout)))
+
+    return write
+
+
+@pytest.fixture
+def probe(study: Study) -> Write:
+    """Write a probe of two steps; `changes` are those of its record."""
+
+    def write(variant: str, seed: int, steps: tuple[ProbedStep, ...] | None = None, **changes: Any) -> None:
+        record = ProbeRecord(
+            study=study.study,
+            variant=variant,
+            seed=seed,
+            spec=matrix.spec(matrix.resolve(study)[variant]),
+            every=2,
+            step_sizes=(0.5, 2.0),
+            steps=(probed_step(2), probed_step(4)) if steps is None else steps,
+            train_losses=(1.9, 1.9),
+            seconds_per_step=0.1,
+            seconds_per_probe=0.4,
+            origin=ORIGIN,
+        )
+        write_record(Run(variant, seed).probe, record.model_copy(update=changes))
+
+    return write
+
+
+def probed_step(step: int, factor: float = 1.0, **changes: Any) -> ProbedStep:
+    """A start at loss 2 with gradient norm 4, and a path to losses 1.5 and 3 with distances 1 and 2 times `factor`."""
+    seen = {
+        "step": step,
+        "epoch": 1,
+        "learning_rate": 0.1,
+        "loss": 2.0,
+        "gradient_norm": 4.0,
+        "path_losses": (1.5, 3.0),
+        "gradient_distances": (factor, 2 * factor),
+    }
+    return ProbedStep(**seen | changes)
+
+
+def bands_of(study: Study) -> pd.DataFrame:
+    return landscape.bands(study, load_runs(study))
+
+
+def train_band(train: Train, prefix: str, seed: int) -> None:
+    """Losses at the three learning rates: 4 2 6 8, 3 5 1 2 and 5 3 2 1."""
+    train(f"{prefix}-low", seed, losses=(4, 2, 6, 8))
+    train(f"{prefix}-mid", seed, losses=(3, 5, 1, 2))
+    train(f"{prefix}-high", seed, losses=(5, 3, 2, 1))
+
+
+def test_the_band_spans_the_losses_of_all_learning_rates(study: Study, train: Train) -> None:
+    train_band(train, "plain", 0)
+    band = bands_of(study)
+    assert list(band["step"]) == [1, 2, 3, 4]
+    assert list(band["epoch"]) == [1, 1, 2, 2]
+    assert list(band["min"]) == [3, 2, 1, 1]
+    assert list(band["max"]) == [5, 5, 6, 8]
+    assert list(band["width"]) == [2, 3, 5, 7]
+    assert band[["model", "seed", "learning_rates"]].drop_duplicates().values.tolist() == [["Plain", 0, 3]]
+
+
+def test_each_run_is_smoothed_before_the_band_is_taken(study: Study, train: Train) -> None:
+    train_band(train, "plain", 0)
+    band = bands_of(study)
+    # Running means of three steps, of two at the ends: 3 4 16/3 7; 4 3 8/3 3/2; 4 10/3 2 3/2.
+    assert list(band["smoothed_min"]) == pytest.approx([3, 3, 2, 1.5], **EXACT)
+    assert list(band["smoothed_max"]) == pytest.approx([4, 4, 16 / 3, 7], **EXACT)
+    assert list(band["smoothed_width"]) == pytest.approx([1, 1, 10 / 3, 5.5], **EXACT)
+
+
+def test_mean_widths_of_the_epochs(study: Study, train: Train) -> None:
+    train_band(train, "plain", 0)
+    means = landscape.bands_by_epoch(bands_of(study))
+    assert list(means.columns) == ["model", "seed", "epoch", "width", "smoothed_width"]
+    assert list(means["epoch"]) == [1, 2]
+    assert list(means["width"]) == [2.5, 6.0]
+    assert list(means["smoothed_width"]) == pytest.approx([1, (10 / 3 + 5.5) / 2], **EXACT)
+
+
+def test_a_learning_rate_that_diverged_is_in_no_band_of_its_model(study: Study, train: Train) -> None:
+    for prefix, seed in (("plain", 0), ("plain", 1), ("bn", 0)):
+        train_band(train, prefix, seed)
+    train("plain-low", 1, losses=(4, np.nan, np.inf, 8), heldout=(40, np.nan), status="diverged", last=None)
+    band = bands_of(study).set_index(["model", "seed"])
+    # Without 4 2 6 8 there remain 3 5 1 2 and 5 3 2 1, in seed 0 too; the other model keeps its three.
+    for seed in (0, 1):
+        assert list(band.loc[("Plain", seed), "width"]) == [2, 2, 1, 1]
+        assert set(band.loc[("Plain", seed), "learning_rates"]) == {2}
+    assert list(band.loc[("BN", 0), "width"]) == [2, 3, 5, 7]
+    assert landscape.left_out(study, load_runs(study)) == {"Plain": [1e-3], "BN": []}
+
+
+def test_learning_rates_left_out_are_named_once_and_ascending(study: Study, train: Train) -> None:
+    for seed in study.seeds:
+        train_band(train, "plain", seed)
+        for variant in ("plain-high", "plain-low", "plain-huge"):
+            train(variant, seed, status="diverged", last=None)
+    # The huge one diverged too, but was never meant for the band. One learning rate spans none.
+    assert landscape.left_out(study, load_runs(study)) == {"Plain": [1e-3, 3e-3], "BN": []}
+    assert bands_of(study).empty
+
+
+def lose(how: str) -> None:
+    path = Path(Run("plain-mid", 0).metrics)
+    if how == "missing":
+        path.unlink()
+    else:
+        path.write_text("{")
+
+
+@pytest.mark.parametrize("how", ["missing", "damaged"])
+def test_a_seed_without_one_of_its_runs_has_no_band(study: Study, train: Train, how: str) -> None:
+    for seed in study.seeds:
+        train_band(train, "plain", seed)
+    lose(how)
+    assert set(bands_of(study)["seed"]) == {1}
+
+
+def test_an_outdated_run_spans_no_band(study: Study, train: Train) -> None:
+    train_band(train, "plain", 0)
+    train("plain-mid", 0, spec={"epochs": 1})
+    assert bands_of(study).empty
+
+
+def test_lost_steps_are_an_error(study: Study, train: Train) -> None:
+    train_band(train, "plain", 0)
+    Path(Run("plain-mid", 0).directory, "steps.npz").unlink()
+    with pytest.raises(RecordError, match=r"plain-mid/seed0/steps\.npz is missing or damaged"):
+        bands_of(study)
+
+
+def rates_of(study: Study) -> pd.DataFrame:
+    return landscape.learning_rates(study, load_runs(study)).set_index(["variant", "seed"])
+
+
+def test_which_learning_rates_train(study: Study, train: Train) -> None:
+    train("plain-low", 0, last=20.0)
+    train("plain-mid", 0, last=19.9)
+    train("plain-huge", 0, last=30.0, status="diverged", heldout=(40, np.nan))
+    rates = rates_of(study)
+    # Two models of four learning rates and two seeds.
+    assert len(rates) == 16
+    assert list(rates.loc[(slice(None), 0), "trains"])[:4] == [True, False, pd.NA, False]
+    assert list(rates.loc[(slice(None), 0), "learning_rate"])[:4] == [1e-3, 2e-3, 3e-3, 1e-1]
+    assert list(rates.loc[(slice(None), 0), "in_band"])[:4] == [True, True, True, False]
+    assert list(rates.loc[(slice(None), 0), "status"])[:4] == ["completed", "completed", "missing", "diverged"]
+    assert list(rates.loc[(slice(None), 0), "model"]) == ["Plain"] * 4 + ["BN"] * 4
+    assert rates.loc[("plain-mid", 0), "last_accuracy"] == 19.9
+    assert pd.isna(rates.loc[("plain-high", 0), "last_accuracy"])
+
+
+def test_the_first_epoch_at_the_mark(study: Study, train: Train) -> None:
+    train("plain-low", 0, heldout=(40, 50, 45, 60))
+    train("plain-mid", 0, heldout=(40, 49.9))
+    train("plain-high", 0, heldout=(51, np.nan), status="diverged")
+    train("plain-huge", 0, heldout=(60, 60), spec={"epochs": 1})
+    epochs = rates_of(study)["epochs_to_mark"].loc[(slice(None), 0)]
+    assert list(epochs)[:5] == [2, pd.NA, 1, pd.NA, pd.NA]
+
+
+def test_accuracies_of_completed_runs_of_the_bands(study: Study, train: Train) -> None:
+    train("plain-mid", 1, heldout=(40, 60))
+    train("plain-low", 0, heldout=(45, np.nan), status="diverged")
+    train("plain-huge", 0, heldout=(45, 50))
+    seen = landscape.accuracies(study, load_runs(study))
+    assert list(seen.columns) == ["model", "learning_rate", "seed", "epoch", "heldout_accuracy"]
+    assert seen.values.tolist() == [["Plain", 2e-3, 1, 1, 40.0], ["Plain", 2e-3, 1, 2, 60.0]]
+
+
+def test_what_a_probe_saw(study: Study, finish: Callable, probe: Write) -> None:
+    probe("bn-mid", 1, steps=(probed_step(2, epoch=3),))
+    seen = probes.probes(study)
+    assert len(seen) == 1
+    line = seen.iloc[0]
+    assert tuple(line[["pair", "optimizer", "model", "variant", "seed"]]) == ("sgd", "sgd", "BN", "bn-mid", 1)
+    assert tuple(line[["step", "epoch", "learning_rate", "loss", "gradient_norm"]]) == (2, 3, 0.1, 2.0, 4.0)
+    # The start, loss 2, does not count.
+    assert tuple(line[["min_loss", "max_loss", "loss_range"]]) == (1.5, 3.0, 1.5)
+    assert tuple(line[["min_gradient_distance", "max_gradient_distance"]]) == (1.0, 2.0)
+    assert line["relative_gradient_distance"] == 0.5
+    # Distances 1 and 2 after moving 0.5 * 0.1 * 4 = 0.2 and 2 * 0.1 * 4 = 0.8: 5 and 2.5.
+    assert line["smoothness"] == pytest.approx(5.0, **EXACT)
+
+
+def test_a_path_that_leaves_the_numbers_stays_infinite(study: Study, finish: Callable, probe: Write) -> None:
+    exploded = {"path_losses": (1.0, np.inf), "gradient_distances": (1.0, np.nan)}
+    probe("bn-mid", 0, steps=(probed_step(2, **exploded), probed_step(4, gradient_norm=0.0)))
+    first, second = probes.probes(study).itertuples()
+    assert (first.min_loss, first.max_loss, first.loss_range) == (1.0, np.inf, np.inf)
+    assert np.isnan([first.max_gradient_distance, first.smoothness]).all()
+    assert (second.smoothness, second.relative_gradient_distance) == (np.inf, np.inf)
+
+
+def state_of(study: Study, variant: str, seed: int) -> pd.Series:
+    return probes.probe_states(study).set_index(["variant", "seed"]).loc[(variant, seed)]
+
+
+def test_a_completed_and_a_missing_probe(study: Study, finish: Callable, probe: Write) -> None:
+    probe("bn-mid", 0)
+    state = state_of(study, "bn-mid", 0)
+    assert tuple(state[["path", "status", "problem"]]) == ("results/probes/bn-mid/seed0/probe.json", "completed", "")
+    assert state["relative_cost"] == pytest.approx(4.0, **EXACT)
+    assert state_of(study, "bn-mid", 1)["status"] == "missing"
+    assert list(probes.probe_states(study)["variant"]) == ["plain-mid", "plain-mid", "bn-mid", "bn-mid"]
+
+
+def test_a_probe_that_met_no_step_costs_nothing(study: Study, finish: Callable, probe: Write) -> None:
+    probe("bn-mid", 0, steps=(), seconds_per_probe=None)
+    assert pd.isna(state_of(study, "bn-mid", 0)["relative_cost"])
+    assert probes.probes(study).empty
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [({"spec": {"epochs": 1}}, "batch_norm"), ({"every": 3}, "every"), ({"step_sizes": (0.5, 4.0)}, "step_sizes")],
+)
+def test_an_outdated_probe(study: Study, finish: Callable, probe: Write, changes: dict, named: str) -> None:
+    probe("bn-mid", 0, **changes)
+    state = state_of(study, "bn-mid", 0)
+    assert state["status"] == "outdated"
+    assert state["problem"].startswith("made with other settings: ")
+    assert named in state["problem"]
+    assert probes.probes(study).empty
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [({"seed": 7}, "seed 7"), ({"steps": (probed_step(2, path_losses=(1.0,)),)}, "of another length")],
+)
+def test_a_probe_of_another_folder_or_length_is_damaged(
+    study: Study, finish: Callable, probe: Write, changes: dict, named: str
+) -> None:
+    finish("bn-mid", 0)
+    probe("bn-mid", 0)
+    Path(Run("bn-mid", 0).probe).write_text(
+        read_probe(Run("bn-mid", 0).probe).model_copy(update=changes).model_dump_json()
+    )
+    state = state_of(study, "bn-mid", 0)
+    assert state["status"] == "damaged"
+    assert named in state["problem"]
+    assert probes.probes(study).empty
+
+
+def test_an_unreadable_probe_is_damaged(study: Study, finish: Callable, probe: Write) -> None:
+    probe("bn-mid", 0)
+    Path(Run("bn-mid", 0).probe).write_text("{")
+    state = state_of(study, "bn-mid", 0)
+    assert state["status"] == "damaged"
+    assert state["problem"].startswith("results/probes/bn-mid/seed0/probe.json: the whole file: Invalid JSON")
+    assert probes.probes(study).empty
+
+
+@pytest.mark.parametrize(
+    ("losses", "same"),
+    [
+        (((1.9, 0.1 + 0.2), (1.9, 0.1 + 0.2)), True),
+        (((1.9, 0.3), (1.9, 0.1 + 0.2)), False),
+        (((1.9,), (1.9, 1.9)), False),
+        (((1.9, None), (1.9, np.nan)), True),
+        (((1.9, None), (1.9, np.inf)), True),
+        (((1.9, 1.9), (1.9, np.nan)), False),
+    ],
+)
+def test_whether_the_probe_is_of_the_same_training(
+    study: Study, train: Train, probe: Write, history_rows: Callable, losses: tuple[tuple, tuple], same: bool
+) -> None:
+    in_probe, in_run = losses
+    train("bn-mid", 0)
+    probe("bn-mid", 0, train_losses=in_probe)
+    rows = history_rows([2.0 for _ in in_run], [50.0 for _ in in_run])
+    rows = [row | {"train_loss": loss} for row, loss in zip(rows, in_run, strict=True)]
+    write_history(Path(Run("bn-mid", 0).directory, "history.csv"), rows)
+    assert bool(state_of(study, "bn-mid", 0)["same_as_run"]) == same
+
+
+def test_without_a_history_the_training_is_unknown(study: Study, finish: Callable, probe: Write) -> None:
+    probe("bn-mid", 0)
+    assert state_of(study, "bn-mid", 0)["same_as_run"] is pd.NA
+
+
+def seed_line(study: Study, quantity: Quantity, seed: int, pair: str = "") -> pd.Series:
+    figures = claims.by_seed(study, load_runs(study)).set_index(["quantity", "pair", "seed"])
+    return figures.loc[(quantity, pair, seed)]
+
+
+def claim(study: Study, quantity: Quantity, pair: str = "") -> pd.Series:
+    return claims.claims(study, load_runs(study)).set_index(["quantity", "pair"]).loc[(quantity, pair)]
+
+
+def train_at_all(train: Train, prefix: str, seed: int, heldout: dict[str, tuple], last: dict[str, float]) -> None:
+    """All four learning rates; held-out accuracies and the last accuracy as given, else 60, 60 and 80."""
+    for name in RATES:
+        train(f"{prefix}-{name}", seed, heldout=heldout.get(name, (60, 60)), last=last.get(name, 80.0))
+
+
+def test_the_fewest_epochs_to_the_mark(study: Study, train: Train) -> None:
+    never = (10, 20, 30)
+    slow = {"low": never, "mid": (10, 20, 55), "high": (10, 50, 60)}
+    train_at_all(train, "plain", 0, slow, {})
+    train_at_all(train, "bn", 0, {"low": (50, 60)}, {})
+    # That it is reached at the huge rate does not count: it is not of the band.
+    train_at_all(train, "plain", 1, {"low": never, "mid": never, "high": never}, {})
+    train_at_all(train, "bn", 1, {"low": (40, 60), "mid": (40, 60), "high": never}, {})
+    line = seed_line(study, "epochs_to_mark", 0)
+    assert tuple(line) == (2.0, 1.0, 0.5, False, False)
+    line = seed_line(study, "epochs_to_mark", 1)
+    assert line[["without", "ratio"]].isna().all()
+    assert tuple(line[["with", "at_limit_without", "at_limit_with"]]) == (2.0, True, False)
+    summary = claim(study, "epochs_to_mark")
+    assert tuple(summary[["without_mean", "without_n", "with_mean", "with_n"]]) == (2.0, 1, 1.5, 2)
+    assert summary["with_std"] == pytest.approx(0.5**0.5, **EXACT)
+    assert tuple(summary[["ratio_mean", "ratio_n"]]) == (0.5, 1)
+    assert tuple(summary[["at_limit_without", "at_limit_with", "reported"]]) == (True, False, "10 against 25")
+
+
+def test_the_fewest_epochs_are_unknown_while_a_run_is_lost(study: Study, train: Train) -> None:
+    train_at_all(train, "plain", 0, {"mid": (60, 60)}, {})
+    lose("missing")
+    line = seed_line(study, "epochs_to_mark", 0)
+    assert np.isnan(line["without"])
+    assert not line["at_limit_without"]
+
+
+def test_the_largest_learning_rate_that_trains(study: Study, train: Train) -> None:
+    train_at_all(train, "plain", 0, {}, {"huge": 10.0, "low": 10.0})
+    train_at_all(train, "bn", 0, {}, {})
+    train_at_all(train, "plain", 1, {}, dict.fromkeys(RATES, 10.0))
+    line = seed_line(study, "largest_learning_rate", 0)
+    assert tuple(line[["without", "with"]]) == (3e-3, 1e-1)
+    assert line["ratio"] == pytest.approx(100 / 3, **EXACT)
+    assert tuple(line[["at_limit_without", "at_limit_with"]]) == (False, True)
+    none = seed_line(study, "largest_learning_rate", 1)
+    assert np.isnan(none["without"])
+    assert not none["at_limit_without"]
+    assert claim(study, "largest_learning_rate")["at_limit_with"]
+
+
+def test_a_diverged_rate_does_not_train_and_a_larger_lost_one_is_unknown(study: Study, train: Train) -> None:
+    train_at_all(train, "plain", 0, {}, {})
+    train("plain-huge", 0, status="diverged", last=80.0)
+    assert seed_line(study, "largest_learning_rate", 0)["without"] == 3e-3
+    # One that is lost below the largest changes nothing.
+    lose("missing")
+    assert seed_line(study, "largest_learning_rate", 0)["without"] == 3e-3
+    Path(Run("plain-huge", 0).metrics).unlink()
+    assert np.isnan(seed_line(study, "largest_learning_rate", 0)["without"])
+
+
+def test_band_widths_and_their_ratio_over_the_seeds(study: Study, train: Train) -> None:
+    for seed, (plain, bn) in enumerate([(4.0, 1.0), (2.0, 1.0)]):
+        for prefix, width in (("plain", plain), ("bn", bn)):
+            train(f"{prefix}-low", seed, losses=(1, 1))
+            train(f"{prefix}-mid", seed, losses=(1, 1))
+            train(f"{prefix}-high", seed, losses=(1, 1 + 2 * width))
+    summary = claim(study, "band_width")
+    # Widths 0 and twice the given one, so on average the given one. Ratios 1/4 and 1/2.
+    assert tuple(summary[["without_mean", "with_mean", "unit"]]) == (3.0, 1.0, "loss")
+    assert summary["without_std"] == pytest.approx(2**0.5, **EXACT)
+    assert summary["with_std"] == 0
+    assert summary["ratio_mean"] == pytest.approx(0.375, **EXACT)
+    assert summary["ratio_std"] == pytest.approx(0.125 * 2**0.5, **EXACT)
+    assert tuple(summary[["without_n", "with_n", "ratio_n"]]) == (2, 2, 2)
+    # Smoothed over both steps, either end has the mean of the two: the same mean width.
+    assert claim(study, "smoothed_band_width")["ratio_mean"] == pytest.approx(0.375, **EXACT)
+
+
+def test_medians_of_the_probes_by_seed(study: Study, finish: Callable, probe: Write) -> None:
+    probe("plain-mid", 0, steps=tuple(probed_step(2 * number, factor) for number, factor in ((1, 3), (2, 2), (3, 99))))
+    probe("bn-mid", 0)
+    probe("bn-mid", 1)
+    line = seed_line(study, "gradient_distance", 0, "sgd")
+    # Largest distances 6, 4 and 198, and twice 2.
+    assert tuple(line[["without", "with"]]) == (6.0, 2.0)
+    assert line["ratio"] == pytest.approx(1 / 3, **EXACT)
+    assert tuple(seed_line(study, "relative_gradient_distance", 0, "sgd")[["without", "with"]]) == (1.5, 0.5)
+    assert tuple(seed_line(study, "loss_range", 0, "sgd")[["without", "with"]]) == (1.5, 1.5)
+    smoothness = claim(study, "smoothness", "sgd")
+    assert smoothness["without_mean"] == pytest.approx(15.0, **EXACT)
+    assert tuple(smoothness[["without_n", "with_n", "ratio_n"]]) == (1, 2, 1)
+
+
+def test_an_exploded_step_counts_as_larger_than_any_other(study: Study, finish: Callable, probe: Write) -> None:
+    exploded = probed_step(2, path_losses=(np.nan, np.nan), gradient_distances=(np.nan, np.nan))
+    probe("plain-mid", 0, steps=(probed_step(4, 1), exploded, probed_step(6, 3)))
+    probe("plain-mid", 1, steps=(probed_step(4, 1), exploded))
+    assert seed_line(study, "gradient_distance", 0, "sgd")["without"] == 6.0
+    assert seed_line(study, "gradient_distance", 1, "sgd")["without"] == np.inf
+    assert claim(study, "gradient_distance", "sgd")["without_mean"] == np.inf
+
+
+def test_only_variants_probed_in_both_models_are_compared(study_with: Callable, finish: Callable, probe: Write) -> None:
+    one, other = LANDSCAPE["models"]
+    models = [one | {"probed": {"sgd": "plain-mid", "alone": "plain-low"}}, other]
+    study = study_with(seeds=[0], variants=VARIANTS, tables={}, landscape=LANDSCAPE | {"models": models})
+    probe("plain-low", 0)
+    assert set(probes.probes(study)["pair"]) == {"alone"}
+    assert set(claims.by_seed(study, load_runs(study))["pair"]) == {"", "sgd"}
+
+
+@pytest.mark.parametrize("probed", [True, False])
+def test_without_runs_there_are_lines_but_no_numbers(study_with: Callable, finish: Callable, probed: bool) -> None:
+    models = [each if probed else each | {"probed": {}} for each in LANDSCAPE["models"]]
+    study = study_with(seeds=[0, 1], variants=VARIANTS, tables={}, landscape=LANDSCAPE | {"models": models})
+    runs = load_runs(study)
+    bands = landscape.bands(study, runs)
+    for frame in (bands, landscape.bands_by_epoch(bands), landscape.accuracies(study, runs), probes.probes(study)):
+        assert frame.empty
+        assert "seed" in frame
+    assert landscape.learning_rates(study, runs)["trains"].isna().all()
+    assert list(probes.probe_states(study)["status"]) == ["missing"] * (4 if probed else 0)
+    figures = claims.claims(study, runs)
+    assert tuple(figures["quantity"]) == get_args(Quantity)
+    assert (figures[["without_n", "with_n", "ratio_n"]] == 0).all(axis=None)
+    assert figures[["without_mean", "with_std", "ratio_mean"]].isna().all(axis=None)
+    assert not figures[["at_limit_without", "at_limit_with"]].any(axis=None)
+
+
+def run_script(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("results").mkdir(exist_ok=True)
+    Path("results/study.json").write_text(study.model_dump_json(exclude_unset=True))
+    options = ["--study", "results/study.json", "--output", "results/landscape"]
+    monkeypatch.setattr(sys, "argv", ["landscape.py", *options])
+    runpy.run_path(str(SCRIPT), run_name="__main__")
+
+
+def test_the_script_writes_every_frame(
+    study: Study, train: Train, probe: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_band(train, "plain", 0)
+    probe("plain-mid", 0, steps=(probed_step(2, learning_rate=1e-4),))
+    run_script(study, monkeypatch)
+    names = "accuracies bands bands_by_epoch by_seed claims learning_rates left_out probe_states probes"
+    assert " ".join(sorted(path.stem for path in Path("results/landscape").iterdir())) == names
+    _, first, *_ = Path("results/landscape/bands.csv").read_text().splitlines()
+    assert first == "Plain,0,1,1,3,3,5,2,3,4,1"
+    _, first = Path("results/landscape/probes.csv").read_text().splitlines()
+    assert first == "sgd,sgd,Plain,plain-mid,0,2,1,0.0001,2,4,1.5,3,1.5,1,2,0.5,5000"
+
+
+def test_the_script_without_a_landscape(
+    study_with: Callable, finish: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run_script(study_with(), monkeypatch)
+    assert stopped.value.code == "error: study 'small' has no landscape section, so there is no landscape to analyse"
+    assert not Path("results/landscape").exists()
