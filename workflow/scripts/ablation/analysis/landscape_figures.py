@@ -26,6 +26,7 @@ from ablation import matrix
 from ablation.analysis.figures import BAND_STRENGTH, COLOURS, LARGEST_LINEAR_RATIO, STYLE, plain
 from ablation.analysis.runs import FINISHED
 from ablation.config import Landscape, Study
+from ablation.names import STUDY_NAMES
 
 # The columns read of each CSV file.
 COLUMNS: Final = {
@@ -38,7 +39,6 @@ COLUMNS: Final = {
         *("min_gradient_distance", "max_gradient_distance", "smoothness"),
     ),
 }
-OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "custom_sign_sgd": "CustomSignSGD"}
 GREY = "#444444"
 WIDTH: Final = 7.2
 # Characters of a caption beside each other in a figure.
@@ -430,7 +430,7 @@ def _setting(probes: pd.DataFrame) -> str:
     """Optimizer and learning rate of the probed runs, in words."""
     if probes.empty:
         return ""
-    optimizers = [OPTIMIZERS.get(name, name) for name in dict.fromkeys(probes["optimizer"])]
+    optimizers = [STUDY_NAMES.get(name, name) for name in dict.fromkeys(probes["optimizer"])]
     low, high = probes["learning_rate"].min(), probes["learning_rate"].max()
     rates = f"{high:g}" if low == high else f"{low:g} to {high:g}"
     return f"{' and '.join(optimizers)}, learning rate {rates}"

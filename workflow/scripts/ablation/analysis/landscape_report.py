@@ -14,8 +14,7 @@ from ablation import matrix
 from ablation.analysis import claims, landscape, probes
 from ablation.analysis.markdown import NOTHING, amount, escaped, markdown_table
 from ablation.config import Landscape, Study
-
-OPTIMIZER_NAMES = {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "custom_sign_sgd": "CustomSignSGD"}
+from ablation.names import STUDY_NAMES
 
 
 def landscape_section(study: Study, runs: pd.DataFrame) -> dict[str, Any] | None:
@@ -56,7 +55,7 @@ def pair_titles(study: Study) -> dict[str, str]:
     assert study.landscape is not None
     settings = matrix.resolve(study)
     return {
-        pair: f"{OPTIMIZER_NAMES[settings[variant].optimizer]} at learning rate {settings[variant].learning_rate:g}"
+        pair: f"{STUDY_NAMES[settings[variant].optimizer]} at learning rate {settings[variant].learning_rate:g}"
         for pair, variant in study.landscape.models[0].probed.items()
     }
 

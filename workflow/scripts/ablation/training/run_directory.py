@@ -7,26 +7,9 @@ from pathlib import Path
 import torch
 
 from ablation.files import whole_file
+from ablation.names import STUDY_NAMES
 from ablation.settings import RunSettings
 from ablation.training.loop import Weights
-
-STUDY_NAMES = {
-    "leaky_relu": "LeakyReLU",
-    "relu": "ReLU",
-    "elu": "ELU",
-    "cross_entropy": "CrossEntropy",
-    "label_smoothing": "LabelSmoothing",
-    "focal": "FocalLoss",
-    "mse": "MSE",
-    "adam": "Adam",
-    "adamw": "AdamW",
-    "sgd": "SGD",
-    "custom_sign_sgd": "CustomSignSGD",
-    "step": "StepLR",
-    "plateau": "ReduceLROnPlateau",
-    "cosine": "CosineAnnealingLR",
-    "none": "NoScheduler",
-}
 
 
 def weights_name(kind: str, settings: RunSettings, accuracy: float) -> str:
