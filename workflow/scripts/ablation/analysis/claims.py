@@ -25,7 +25,7 @@ UNITS: dict[Quantity, str] = {
     "loss_range": "loss",
     "gradient_distance": "gradient",
     "relative_gradient_distance": "1",
-    "smoothness": "1/step",
+    "smoothness": "gradient per distance",
     "largest_learning_rate": "learning rate",
 }
 # The column of the bands, or of the probes, that a quantity averages.

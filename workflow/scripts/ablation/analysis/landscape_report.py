@@ -66,13 +66,12 @@ def claims_markdown(study: Study, claims: pd.DataFrame, titles: dict[str, str]) 
     names, (without, with_it) = quantity_names(study), study.landscape.models
     lines = []
     for line in claims.to_dict("records"):
-        beyond = _beyond(study, line["quantity"])
         pair = titles.get(line["pair"], line["pair"])
         lines.append(
             {
                 "": names[line["quantity"]] + (f"; {pair}" if pair else ""),
-                escaped(without.label): _figure(line, "without", beyond),
-                escaped(with_it.label): _figure(line, "with", beyond),
+                escaped(without.label): _figure(line, "without"),
+                escaped(with_it.label): _figure(line, "with"),
                 "ratio": _spread(line["ratio_mean"], line["ratio_std"]),
                 "n": line["ratio_n"],
                 "study": escaped(line["reported"]) or NOTHING,
@@ -81,16 +80,16 @@ def claims_markdown(study: Study, claims: pd.DataFrame, titles: dict[str, str]) 
     return markdown_table(lines)
 
 
-def _beyond(study: Study, quantity: str) -> str:
-    """How a figure is shown that lies beyond what was tried."""
-    return {"epochs_to_mark": "in some runs never", "largest_learning_rate": "the largest tried"}.get(quantity, "")
+def _beyond(quantity: str) -> str:
+    """How a figure is shown of which some seeds lie beyond what was tried."""
+    return {"epochs_to_mark": "some seeds never", "largest_learning_rate": "some seeds the largest tried"}[quantity]
 
 
-def _figure(line: dict[str, Any], model: str, beyond: str) -> str:
+def _figure(line: dict[str, Any], model: str) -> str:
     text = _spread(line[f"{model}_mean"], line[f"{model}_std"])
     if not line[f"at_limit_{model}"]:
         return text
-    return f"{text} ({beyond})" if text != NOTHING else beyond.replace("in some runs ", "")
+    return "never" if text == NOTHING else f"{text} ({_beyond(line['quantity'])})"
 
 
 def _spread(mean: float, std: float) -> str:

@@ -1,0 +1,121 @@
+"""The landscape section of the report: its numbers, what it says of limits, and what is missing."""
+
+import pandas as pd
+import pytest
+
+from ablation.analysis import landscape_report as section
+from ablation.analysis.runs import load_runs
+from ablation.config import Study
+
+NAN = float("nan")
+
+
+@pytest.fixture
+def study():
+    bn = {"record_steps": True}
+    plain = bn | {"batch_norm": False}
+    models = [
+        {"label": "Plain", "band": ["low", "high"], "probed": {"quick": "high"}},
+        {"label": "BN | wide", "band": ["bn-low", "bn-high"], "probed": {"quick": "bn-high"}},
+    ]
+    return Study.model_validate(
+        {
+            "study": "small",
+            "seeds": [0, 1],
+            "base": {"model": "vgg_a"},
+            "variants": {
+                "low": plain,
+                "high": plain | {"learning_rate": 0.1, "optimizer": "sgd"},
+                "bn-low": bn,
+                "bn-high": bn | {"learning_rate": 0.1, "optimizer": "sgd"},
+            },
+            "landscape": {"title": "BN", "models": models, "reported": {"smoothness": "smaller"}},
+        }
+    )
+
+
+def claim(quantity, **values):
+    line = {"quantity": quantity, "pair": "", "ratio_mean": NAN, "ratio_std": NAN, "ratio_n": 0, "reported": ""}
+    for model in ("without", "with"):
+        line |= {f"{model}_mean": NAN, f"{model}_std": NAN, f"at_limit_{model}": False}
+    return line | values
+
+
+def cells(markdown, first):
+    """The cells of the line that starts so."""
+    line = next(line for line in markdown.splitlines() if line.startswith(f"| {first}"))
+    return [cell.strip() for cell in line.strip("|").split(" | ")]
+
+
+def test_claims_are_mean_and_spread_with_ratio_n_and_the_study_s_words(study):
+    smooth = claim("smoothness", pair="quick", without_mean=8.0, without_std=1.5, with_mean=2.0, with_std=0.25)
+    smooth |= {"ratio_mean": 0.25, "ratio_std": 0.031, "ratio_n": 3, "reported": "smaller"}
+    text = section.claims_markdown(study, pd.DataFrame([smooth]), section.pair_titles(study))
+    assert cells(text, "effective") == [
+        "effective β-smoothness; SGD at learning rate 0.1",
+        "8.00 ± 1.50",
+        "2.00 ± 0.25",
+        "0.25 ± 0.031",
+        "3",
+        "smaller",
+    ]
+    assert r"BN \| wide" in text
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ({"without_mean": 3.0, "without_std": 1.0}, "3.00 ± 1.00"),
+        ({"without_mean": 3.0, "at_limit_without": True}, "3.00 (some seeds never)"),
+        ({"at_limit_without": True}, "never"),
+        ({}, "–"),
+    ],
+)
+def test_a_figure_beyond_what_was_tried_says_so(study, values, shown):
+    text = section.claims_markdown(study, pd.DataFrame([claim("epochs_to_mark", **values)]), {})
+    assert cells(text, "epochs to 50 %")[1] == shown
+
+
+def test_learning_rates_count_the_runs_that_train_and_name_epochs_by_seed(study):
+    columns = ["model", "learning_rate", "seed", "status", "last_accuracy", "trains", "epochs_to_mark"]
+    rates = pd.DataFrame(
+        [
+            ("Plain", 0.1, 0, "completed", 60.0, True, 3),
+            ("Plain", 0.1, 1, "diverged", NAN, False, None),
+            ("BN | wide", 0.1, 0, "completed", 80.0, True, 1),
+            ("BN | wide", 0.1, 1, "missing", NAN, None, None),
+        ],
+        columns=columns,
+    ).astype({"trains": "boolean", "epochs_to_mark": "Int64"})
+    text = section.rates_markdown(study.landscape, rates)
+    assert cells(text, "0.1") == ["0.1", "60.00", "1 of 2 (1 diverged)", "3, never", "80.00", "1 of 1", "1"]
+
+
+def test_probed_runs_are_counted_compared_and_the_lost_named(study):
+    states = pd.DataFrame(
+        {
+            "path": ["a.json", "b.json", "c.json"],
+            "status": ["completed", "completed", "damaged"],
+            "problem": ["", "", "cut off"],
+            "same_as_run": [True, False, None],
+            "relative_cost": [8.0, 9.0, NAN],
+        }
+    )
+    text = section.probed_text(states)
+    assert text.startswith("2 of 3 probed runs are finished. 1 of 2 repeat their run bit for bit")
+    assert "8.5 training steps" in text
+
+
+def test_without_any_run_there_is_a_section_that_says_so(study, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shown = section.landscape_section(study, load_runs(study))
+    assert shown["pairs"] == {"quick": "SGD at learning rate 0.1"}
+    assert shown["probed"] == "0 of 4 probed runs are finished."
+    assert shown["lost_probes"][0] == "`results/probes/high/seed0/probe.json` is missing"
+    assert cells(shown["claims"], "effective")[1:5] == ["–", "–", "–", "0"]
+
+
+def test_a_study_without_a_landscape_has_no_section(study, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    without = study.model_copy(update={"landscape": None})
+    assert section.landscape_section(without, load_runs(without)) is None
