@@ -131,7 +131,7 @@ def test_what_retrains_and_what_does_not(copied):
     text = loop.read_text()
     loop.write_text(text.replace('"""The training loop:', '# A comment.\n"""The loop:', 1))
     assert trained_by(copied) == []
-    loop.write_text(text.replace("loss.backward()", "(2 * loss).backward()"))
+    loop.write_text(text.replace("parameters).backward()", "parameters).mul(2).backward()"))
     assert len(trained_by(copied)) == 6
     loop.write_text(text)
 

@@ -60,7 +60,6 @@ LANDSCAPE_TABLES = [
     "probes",
     "probe_states",
     "by_seed",
-    "claims",
     "left_out",
 ]
 
@@ -109,6 +108,6 @@ def probes_of_landscape(wildcards):
 
 
 def landscape_figures():
-    """Names of the figures: of the bands, the accuracies, the learning rates, and of each pair of probed runs."""
+    """Names of the figures beside the bands: the accuracies, the learning rates, each pair of probed runs."""
     pairs = study.landscape.models[0].probed if study.landscape else []
-    return ["bands", "accuracy", "learning-rates", *(f"probe-{pair}" for pair in pairs)]
+    return ["accuracy", "learning-rates", *(f"probe-{pair}" for pair in pairs)]

@@ -33,7 +33,12 @@ rule landscape:
         runs=metrics_of_landscape,
         probes=probes_of_landscape,
     output:
-        report(
+        claims=report(
+            "results/landscape/claims.csv",
+            caption="../report/landscape_table.rst",
+            category="Landscape",
+        ),
+        tables=report(
             expand("results/landscape/{name}.csv", name=LANDSCAPE_TABLES),
             caption="../report/landscape_table.rst",
             category="Landscape",
@@ -52,7 +57,7 @@ rule landscape:
     message:
         "Measuring the loss landscape"
     shell:
-        "python workflow/scripts/landscape.py --study {input.study} --output $(dirname {output[0]}) > {log} 2>&1"
+        "python workflow/scripts/landscape.py --study {input.study} --output $(dirname {output.claims}) > {log} 2>&1"
 
 
 rule plot_landscape:
@@ -60,12 +65,17 @@ rule plot_landscape:
         study=rules.study.output,
         tables=rules.landscape.output,
     output:
-        report(
+        bands=report(
+            "results/landscape/bands.svg",
+            caption="../report/landscape.rst",
+            category="Landscape",
+        ),
+        figures=report(
             expand("results/landscape/{name}.svg", name=landscape_figures()),
             caption="../report/landscape.rst",
             category="Landscape",
         ),
-        expand("results/landscape/{name}.png", name=landscape_figures()),
+        pictures=expand("results/landscape/{name}.png", name=["bands", *landscape_figures()]),
     log:
         "results/logs/plot_landscape.log",
     benchmark:
@@ -80,4 +90,4 @@ rule plot_landscape:
     message:
         "Plotting the loss landscape"
     shell:
-        "python workflow/scripts/plot_landscape.py --study {input.study} --folder $(dirname {output[0]}) > {log} 2>&1"
+        "python workflow/scripts/plot_landscape.py --study {input.study} --folder $(dirname {output.bands}) > {log} 2>&1"
