@@ -57,9 +57,9 @@ def main():
     arguments = parser.parse_args()
     torch.set_num_threads(1)
 
-    count = arguments.steps * 128
-    pixels = torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8)
-    images = ImageSet(pixels.to(arguments.device), (torch.arange(count) % 10).to(arguments.device))
+    images_count = arguments.steps * 128
+    pixels = torch.randint(0, 256, (images_count, 3, 32, 32), dtype=torch.uint8)
+    images = ImageSet(pixels.to(arguments.device), (torch.arange(images_count) % 10).to(arguments.device))
     runs = {kind: training_of(kind, arguments.device, arguments.steps) for kind in KINDS}
     taken = {kind: [] for kind in KINDS}
     for turn in range(arguments.rounds + 1):
