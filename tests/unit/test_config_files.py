@@ -9,7 +9,7 @@ import yaml
 
 import write_schema
 from ablation import matrix
-from ablation.config import DataConfig, Landscape, Study
+from ablation.config import DataConfig, Jobs, Landscape, Study
 from ablation.loading import load_study
 from ablation.settings import RunSettings
 from ablation.yaml_layers import ConfigError, merged, read_layers
@@ -136,4 +136,7 @@ def test_the_examples_of_the_config_readme_are_valid_together():
 
 def test_the_config_readme_names_every_key():
     text = (CONFIG / "README.md").read_text()
-    assert all(f"`{key}`" in text for key in (*Study.model_fields, *DataConfig.model_fields, *Landscape.model_fields))
+    assert all(
+        f"`{key}`" in text
+        for key in (*Study.model_fields, *DataConfig.model_fields, *Landscape.model_fields, *Jobs.model_fields)
+    )

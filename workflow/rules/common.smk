@@ -80,6 +80,16 @@ def run_spec(wildcards):
     return matrix.spec_json(settings_of[wildcards.variant])
 
 
+def memory_of_attempt(wildcards, attempt):
+    """MB of main memory for a training job: a retry gets as much more as the first try had."""
+    return study.jobs.mem_mb * attempt
+
+
+def runtime_of_attempt(wildcards, attempt):
+    """Minutes for a training job: a retry gets as much more as the first try had."""
+    return study.jobs.runtime * attempt
+
+
 def probe_options(wildcards):
     """At which steps a run is probed, and how far, as options of `probe.py`."""
     probing = study.landscape.probe if study.landscape else Probing()

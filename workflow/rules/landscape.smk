@@ -10,10 +10,10 @@ rule probe:
         "results/probes/{variant}/seed{seed}/benchmark.tsv"
     conda:
         "../envs/ablation.yaml"
-    threads: 1
+    threads: study.jobs.threads
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=memory_of_attempt,
+        runtime=runtime_of_attempt,
         gpu=int(has_gpu()),
     params:
         study=study.study,
@@ -23,8 +23,8 @@ rule probe:
     message:
         "Probing {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "python workflow/scripts/probe.py --run $(dirname {output}) --study {params.study} --data $(dirname {input.data})"
-        " --threads {threads} {params.probe} --spec {params.spec:q} > {log} 2>&1"
+        "exec python workflow/scripts/probe.py --run $(dirname {output}) --study {params.study} --data $(dirname {input.data})"
+        " --threads {threads} {params.probe} --spec {params.spec:q} >> {log} 2>&1"
 
 
 rule landscape:

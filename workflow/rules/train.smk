@@ -11,10 +11,10 @@ rule train:
         "results/runs/{variant}/seed{seed}/benchmark.tsv"
     conda:
         "../envs/ablation.yaml"
-    threads: 1
+    threads: study.jobs.threads
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=memory_of_attempt,
+        runtime=runtime_of_attempt,
         gpu=int(has_gpu()),
     params:
         study=study.study,
@@ -23,5 +23,5 @@ rule train:
     message:
         "Training {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "python workflow/scripts/train.py --run $(dirname {output}) --study {params.study} --data $(dirname {input.data})"
-        " --threads {threads} --spec {params.spec:q} > {log} 2>&1"
+        "exec python workflow/scripts/train.py --run $(dirname {output}) --study {params.study} --data $(dirname {input.data})"
+        " --threads {threads} --spec {params.spec:q} >> {log} 2>&1"

@@ -104,6 +104,18 @@ class Landscape(Strict):
     reported: dict[Quantity, str] = Field(default_factory=dict, description="what the study says, by quantity")
 
 
+class Jobs(Strict):
+    """What a training job asks for, and how it works. None of this changes a result, so none of it trains anew."""
+
+    threads: PositiveInt = Field(1, description="processor cores of a job")
+    mem_mb: PositiveInt = Field(4000, description="main memory of a job, in MB; a retry asks for more")
+    runtime: PositiveInt = Field(240, description="time limit of a job, in minutes; a retry asks for more")
+    checkpoint_seconds: float = Field(
+        60.0, ge=0, description="seconds between two checkpoints within an epoch; each epoch's end has one anyway"
+    )
+    seeds_per_job: PositiveInt = Field(1, description="runs of one variant that one job trains side by side")
+
+
 class Study(Strict):
     """A whole study: one YAML file, or one that `extends` another."""
 
@@ -118,5 +130,6 @@ class Study(Strict):
     )
     tables: dict[Identifier, Table] = Field(default_factory=dict)
     landscape: Landscape | None = None
+    jobs: Jobs = Jobs()
     notes: tuple[str, ...] = Field((), description="decisions that the report prints")
     partial: bool = Field(False, description="report on the finished runs only")
