@@ -20,4 +20,4 @@ rule all:
 
 
 onerror:
-    print(ON_FAILURE)
+    print(on_failure())

@@ -38,11 +38,6 @@ CONFIGFILES = [os.path.relpath(path) for path in workflow.configfiles]
 if CONFIGFILES == [DEFAULT_STUDY]:
     CONFIGFILES = []
 CONFIG_OPTION = shlex.join(["--configfile", *CONFIGFILES]) if CONFIGFILES else ""
-ON_FAILURE = f"""\
-Some jobs failed; what is finished is kept. Rerun one run by its target:
-  snakemake results/runs/<variant>/seed<k>/metrics.json {CONFIG_OPTION}
-or report on the finished runs, with the others named:
-  snakemake report --config partial=true {CONFIG_OPTION}"""
 
 DATA = f"results/data/{study.data.name}"
 DATA_PARTS = [
@@ -88,6 +83,17 @@ def memory_of_attempt(wildcards, attempt):
 def runtime_of_attempt(wildcards, attempt):
     """Minutes for a training job: a retry gets as much more as the first try had, up to three times."""
     return study.jobs.runtime * min(attempt, 3)
+
+
+def on_failure():
+    """What to type after a failure, with the profile that was used."""
+    profile = {"slurm": "--profile slurm ", "cluster-generic": "--profile profiles/submitit "}
+    snakemake = f"snakemake {profile.get(workflow.executor_plugin.name, '')}"
+    return f"""\
+Some jobs failed; what is finished is kept. Rerun one run by its target:
+  {snakemake}results/runs/<variant>/seed<k>/metrics.json {CONFIG_OPTION}
+or report on the finished runs, with the others named:
+  {snakemake}report --config partial=true {CONFIG_OPTION}"""
 
 
 def probe_options(wildcards):
