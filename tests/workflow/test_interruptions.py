@@ -70,7 +70,7 @@ def test_ctrl_c_ends_at_once_with_a_checkpoint_and_the_next_call_goes_on(trainin
 
 def test_sigterm_of_snakemake_ends_with_a_checkpoint(training):
     os.killpg(training.process.pid, signal.SIGTERM)
-    output, _ = training.process.communicate(timeout=60)
+    training.process.communicate(timeout=60)
     wait_for(lambda: "ended by SIGTERM after" in log(training))
     assert not (training.folder / TARGET).exists()
     again = training.snakemake(TARGET, config=CONFIG)
