@@ -70,15 +70,15 @@ def test_killed_probed_runs_end_with_the_same_bits(new_run, name):
 
 def test_a_kill_at_any_file_event_loses_nothing(new_run):
     """Every moment at which a file of the run is opened, renamed or removed, from the first to the last."""
-    settings = {"epochs": 2, "swa": True, "swa_start": 2}
+    settings = {"epochs": 2, "swa": True, "swa_start": 2, "batch_size": 40}
     reference = new_run("whole", **settings).to_the_end()
     kills = 0
     while True:
         run = new_run(f"killed-at-{kills + 1}", **settings)
-        if run.job(checkpoint_seconds=60, at_file_event=kills + 1, **KILL) != KILLED:
+        if run.job(at_file_event=kills + 1, **KILL) != KILLED:
             break
         kills += 1
-        assert_same(run.to_the_end(checkpoint_seconds=60), reference)
+        assert_same(run.to_the_end(), reference)
     print(f"{kills} kills survived, one at each file event")
     assert kills >= 30
 

@@ -54,3 +54,13 @@ def test_time_spent_before_an_interruption_counts(new_run):
     cost = json.loads((run.directory / "metrics.json").read_text())["cost"]
     assert 0 < cost["train_seconds"] < cost["device_seconds"] < cost["wall_seconds"]
     assert cost["images_per_second"] == pytest.approx(3 * 80 / cost["train_seconds"])
+
+
+def test_short_epochs_share_a_checkpoint_and_long_ones_have_their_own(new_run):
+    """With 10 s between two, one at an epoch's end is due after 1 s: none of these epochs takes so long."""
+    for seconds, stored in ((10, 0), (0, 15)):
+        run = new_run(f"every-{seconds}")
+        run.job(checkpoint_seconds=seconds, at=["ablation.records.write_history", 1], signal=int(signal.SIGKILL))
+        run.to_the_end()
+        resumed = f"goes on from a checkpoint after {stored} steps" in run.said()
+        assert resumed == bool(stored)

@@ -40,13 +40,13 @@ class Observer(Protocol):
 
 
 class SafePoint(Protocol):
-    """Called between two steps or batches of the evaluation, and with `due` after an epoch: may store the training, and
-    may end it by raising."""
+    """Called between two steps or batches of the evaluation, and after each epoch: may store the training, and may end
+    it by raising."""
 
-    def __call__(self, *, due: bool = False) -> None: ...
+    def __call__(self, *, epoch_ended: bool = False) -> None: ...
 
 
-def pass_by(*, due: bool = False) -> None:
+def pass_by(*, epoch_ended: bool = False) -> None:
     """A safe point where nothing happens."""
 
 
@@ -122,6 +122,11 @@ class Training:
     @property
     def learning_rate(self) -> float:
         return self.optimizer.param_groups[0]["lr"]
+
+    @property
+    def has_average_to_finish(self) -> bool:
+        """Whether all epochs are done and the SWA average is not."""
+        return self.epoch > self.settings.epochs and self.schedule.average is not None
 
     def remaining_batches(self, images: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
         """The epoch's training batches that no step has been taken on yet; the same ones whenever they are drawn."""
@@ -205,7 +210,7 @@ def end_epoch(training: Training, row: EpochRow) -> None:
         outcome.best, outcome.best_weights = outcome.last, weights_of(training.model)
     training.schedule.end_epoch(training.epoch, training.model, row["heldout_loss"])
     training.begin_next_epoch()
-    training.safe_point(due=True)
+    training.safe_point(epoch_ended=True)
 
 
 def train_and_evaluate(training: Training, data: Data, clock: Clock) -> EpochRow:
