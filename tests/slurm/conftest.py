@@ -72,12 +72,7 @@ class ClusterProject(Project):
         rows = [line.split("|") for line in lines]
         return [row[1:] for row in rows if row[0] == str(self.folder)]
 
-    def wait_for(self, path, text, seconds=120):
-        """Until the file holds the text."""
-        file = self.folder / path
-        slurm.wait_for(f"{text!r} in {file}", lambda: file.exists() and text in file.read_text(), seconds)
-
-    def log(self, run="long/seed0"):
+    def log(self, run):
         """SLURM's logs of a run, which lie in the run's folder."""
         return "".join(file.read_text() for file in sorted((self.folder / f"results/runs/{run}/slurm").glob("*.log")))
 
