@@ -28,9 +28,10 @@ class Run:
         self.script = "probe.py" if "--every" in self.options else "train.py"
         self.log = directory.parents[1].with_suffix(".log")
 
-    def job(self, kill_after=None, checkpoint_seconds=0, **sabotage):
+    def job(self, kill_after=None, checkpoint_seconds=0, together_with=(), **sabotage):
         """The exit status of one job; negative where a signal ended it, 75 where it wants to go on later."""
-        arguments = [self.script, "--run", str(self.directory), "--study", "tiny", "--data", str(self.data)]
+        directories = map(str, (self.directory, *(run.directory for run in together_with)))
+        arguments = [self.script, "--run", *directories, "--study", "tiny", "--data", str(self.data)]
         arguments += ["--checkpoint-seconds", str(checkpoint_seconds)]
         arguments += ["--spec", json.dumps(self.settings), *self.options]
         return self.server.run(arguments, self.log, sabotage, kill_after)
@@ -48,7 +49,7 @@ class Run:
         assert not list(self.directory.glob("checkpoint*"))
         assert not list(self.directory.glob(".*"))
         assert (self.directory / "run.lock").read_text() == ""
-        return {path.name: READERS[path.suffix](path) for path in self.directory.iterdir() if path.suffix != ".lock"}
+        return {path.name: READERS[path.suffix](path) for path in self.directory.iterdir() if path.suffix in READERS}
 
 
 def read_json(path):
@@ -81,13 +82,19 @@ class Server:
         )
 
     def run(self, arguments, log, sabotage, kill_after):
-        self.process.stdin.write(json.dumps({"arguments": arguments, "log": str(log), "sabotage": sabotage}) + "\n")
-        child = json.loads(self.process.stdout.readline())
-        killer = threading.Timer(kill_after or 120, os.killpg, (child, signal.SIGKILL))
+        self.start(arguments, log, sabotage)
+        killer = threading.Timer(kill_after or 120, os.killpg, (self.child, signal.SIGKILL))
         killer.start()
-        status = json.loads(self.process.stdout.readline())
+        status = self.wait()
         killer.cancel()
         return status
+
+    def start(self, arguments, log, sabotage):
+        self.process.stdin.write(json.dumps({"arguments": arguments, "log": str(log), "sabotage": sabotage}) + "\n")
+        self.child = json.loads(self.process.stdout.readline())
+
+    def wait(self):
+        return json.loads(self.process.stdout.readline())
 
 
 @pytest.fixture(scope="session")
@@ -110,7 +117,7 @@ def data(tmp_path_factory):
 def new_run(server, data, tmp_path):
     """Makes a run with these settings, in a folder of the name; `options` are those of the script."""
 
-    def make(name="run", options=(), **settings):
-        return Run(server, tmp_path / name / "tiny" / "seed0", data, settings, options)
+    def make(name="run", options=(), seed=0, **settings):
+        return Run(server, tmp_path / name / "tiny" / f"seed{seed}", data, settings, options)
 
     return make

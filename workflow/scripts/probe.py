@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from pathlib import Path
 
 from ablation.records import ProbeRecord, write_record
 from ablation.training import job, run_directory
@@ -20,6 +21,7 @@ from ablation.training.probes import Probe
 
 def parse_arguments() -> argparse.Namespace:
     parser = job.parser(__doc__)
+    parser.add_argument("--run", type=Path, required=True, help="the folder to write to, .../<variant>/seed<k>")
     parser.add_argument("--every", type=int, required=True, help="probe every so many steps")
     parser.add_argument("--step-sizes", type=float, nargs="+", required=True, help="multiples of the learning rate")
     return parser.parse_args()
@@ -27,7 +29,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def probe_run(arguments: argparse.Namespace) -> None:
     """Train as `train.py` does, with an observer."""
-    this = job.start("probe.py", arguments)
+    this = job.start("probe.py", arguments, arguments.run)
     with run_directory.held(this.directory):
         data = load_data(arguments.data, this.device)
         clock = Clock(this.device)

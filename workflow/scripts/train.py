@@ -1,11 +1,15 @@
 """Train one run of the matrix: one variant, one seed -> its directory with `metrics.json`.
 
 python workflow/scripts/train.py --run results/runs/adam/seed0 --study demo --data results/data/digits --spec '{...}'
+
+With several directories behind `--run`, the runs are trained side by side.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,19 +22,25 @@ from ablation.training.loop import Training
 from ablation.training.meters import Clock, StepTrace
 from ablation.training.models import parameter_count
 from ablation.training.progress import peak_memory
+from ablation.training.side_by_side import FINISHED, put_back, train_side_by_side
 
 
-def train_run(arguments: argparse.Namespace) -> None:
+def train_run(arguments: argparse.Namespace, directory: Path) -> None:
     """Train, then write weights, history and, last of all, the record."""
-    this = job.start("train.py", arguments)
-    with run_directory.held(this.directory):
+    this = job.start("train.py", arguments, directory)
+    with run_directory.held(directory):
         data = load_data(arguments.data, this.device)
+        if put_back(directory, this.spec, job.origin(this, data)):
+            return
         clock = Clock(this.device)
         training = Training.start(this.settings, data.classes, this.seed, this.device)
         job.train_on(this, training, data, clock)
-        best_model = save_all(this.directory, training)
-        records.write_record(this.directory / "metrics.json", record(this, training, data, clock, best_model))
-        remove_checkpoints(this.directory)
+        best_model = save_all(directory, training)
+        done = record(this, training, data, clock, best_model)
+        if len(arguments.run) > 1:
+            records.write_record(directory / FINISHED, done)
+        records.write_record(directory / "metrics.json", done)
+        remove_checkpoints(directory)
 
 
 def record(this: job.Job, training: Training, data: Data, clock: Clock, best_model: str | None) -> records.RunRecord:
@@ -88,10 +98,20 @@ def cost(training: Training, clock: Clock, images: int) -> records.Cost:
     )
 
 
+def train_for_users(arguments: argparse.Namespace, directory: Path) -> None:
+    with job.errors_for_users(directory / "metrics.json"):
+        train_run(arguments, directory)
+
+
 def main() -> None:
-    arguments = job.parser(__doc__).parse_args()
-    with job.errors_for_users(arguments.run / "metrics.json"):
-        train_run(arguments)
+    parser = job.parser(__doc__)
+    parser.add_argument("--run", type=Path, nargs="+", required=True, help="the folders to write to, <variant>/seed<k>")
+    arguments = parser.parse_args()
+    train = partial(train_for_users, arguments)
+    if len(arguments.run) > 1:
+        sys.exit(train_side_by_side(arguments.run, train))
+    train(*arguments.run)
+    (arguments.run[0] / FINISHED).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,6 @@ class Job:
 def parser(description: str | None) -> argparse.ArgumentParser:
     """The options of every script that trains."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", type=Path, required=True, help="the folder to write to, .../<variant>/seed<k>")
     parser.add_argument("--study", required=True, help="the study's name, for the record")
     parser.add_argument("--data", type=Path, required=True, help="folder of the prepared data")
     parser.add_argument("--spec", required=True, help="the run's settings as JSON; what is left out has its default")
@@ -59,16 +58,16 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def start(script: str, arguments: argparse.Namespace) -> Job:
+def start(script: str, arguments: argparse.Namespace, directory: Path) -> Job:
     """Set threads and device (`auto`: a GPU where there is one), listen to signals, and say what is about to run."""
     torch.set_num_threads(arguments.threads)
     name = arguments.device if arguments.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     job = Job(
         script=script,
-        directory=arguments.run,
+        directory=directory,
         study=arguments.study,
-        variant=arguments.run.parent.name,
-        seed=int(arguments.run.name.removeprefix("seed")),
+        variant=directory.parent.name,
+        seed=int(directory.name.removeprefix("seed")),
         spec=json.loads(arguments.spec),
         settings=RunSettings.model_validate_json(arguments.spec),
         device=torch.device(name),
@@ -77,7 +76,7 @@ def start(script: str, arguments: argparse.Namespace) -> Job:
     )
     job.listener.listen()
     now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
-    print(f"{now}  {arguments.run} on {device_name(job.device)}: {arguments.spec}", flush=True)
+    print(f"{now}  {directory} on {device_name(job.device)}: {arguments.spec}", flush=True)
     return job
 
 

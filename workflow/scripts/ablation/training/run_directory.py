@@ -73,7 +73,7 @@ def _this_process() -> str:
 
 def clear(directory: Path) -> None:
     """Take away what an earlier run left in the directory; the log stays."""
-    for name in ("metrics.json", "probe.json", "history.csv", "steps.npz"):
+    for name in ("metrics.json", "finished.json", "probe.json", "history.csv", "steps.npz"):
         (directory / name).unlink(missing_ok=True)
     for weights in directory.glob("*_model_*.pth"):
         weights.unlink()
