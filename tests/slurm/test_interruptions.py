@@ -122,7 +122,7 @@ def test_a_job_out_of_time_is_warned_and_its_next_try_has_more_time_and_goes_on(
     assert [minutes for minutes, _ in tries] == ["1", "2", "3"][: len(tries)]
     assert tries[-1][1] == "COMPLETED"
     assert record(project)["cost"]["interruptions"] > 0
-    assert "ended by SIGTERM" in project.read(f"{RUN}/train.log")
+    assert "ended by SIGTERM" in project.read("output.txt")
 
 
 def test_a_preempted_job_is_queued_again_by_slurm_and_goes_on(told):
