@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from ..workflow.conftest import Project
+from ..workflow.conftest import ROOT, Project
 from . import cluster as slurm
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--configfile", "config/study.yaml", "--nocolor"]
@@ -30,7 +30,7 @@ class ClusterProject(Project):
 
     def __init__(self, folder, study, site=()):
         super().__init__(folder)
-        (folder / "slurm").symlink_to("profiles/slurm")
+        (folder / "slurm").symlink_to(os.readlink(ROOT / "slurm"))
         (folder / "config/study.yaml").write_text(study)
         profile = folder / "profiles/slurm/config.yaml"
         for default, ours in site:

@@ -55,10 +55,11 @@ def check_request(job: Any) -> None:
 
 
 def check_queue(folder: str) -> None:
-    """Jobs that a killed Snakemake left would be submitted twice."""
-    queue = slurm("squeue", "--me", "--noheader", "--format=%i %Z").stdout.splitlines()
-    jobs = dict(line.split(maxsplit=1) for line in queue)
-    left = [job for job, its_folder in jobs.items() if os.path.realpath(its_folder) == os.path.realpath(folder)]
+    """Jobs that a killed Snakemake left would be submitted twice. The executor's have a comment: rule_..."""
+    queue = slurm("squeue", "--me", "--noheader", "--format=%i %k %Z").stdout.splitlines()
+    jobs = [line.split(maxsplit=2) for line in queue]
+    here = os.path.realpath(folder)
+    left = [job for job, rule, where in jobs if rule.startswith("rule_") and os.path.realpath(where) == here]
     if left:
         raise ClusterError(
             f"No job was submitted: {len(left)} job(s) of an earlier call in this folder are still in SLURM's queue. "
