@@ -3,8 +3,8 @@
     python tests/slurm/cluster.py run COMMAND...   # runs the command beside the cluster, which ends with its last user
     python tests/slurm/cluster.py down             # ends what a killed user has left
 
-It needs root and Debian's packages slurm-wlm, slurmdbd, munge and mariadb-server, no systemd, and leaves alone a SLURM
-that is configured here: `SLURM_CONF` leads SLURM's commands to this one. Several users share it; the lock counts them.
+It needs root and Debian's packages slurm-wlm, slurmdbd, munge and mariadb-server, but no systemd. SLURM's commands find
+it where they look on a machine without a configuration of its own. Several users share it; the lock counts them.
 """
 
 import fcntl
@@ -23,6 +23,8 @@ HERE = Path(__file__).parent
 STATE = Path("/tmp/ablation-slurm")
 LOCK = Path("/tmp/ablation-slurm.lock")
 PIDS = Path("/run/ablation-slurm")
+SITE = Path("/etc/slurm/slurm.conf")
+CONFIG = Path("/run/slurm/conf")
 NODES = ("node1", "node2", "node3", "node4")
 ACCOUNT = "lab"
 DAEMONS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd")
@@ -36,6 +38,8 @@ def why_not() -> str | None:
     """Why there can be no cluster here, if so."""
     if os.geteuid() != 0:
         return "a SLURM for the tests needs root"
+    if SITE.exists():
+        return f"this machine belongs to a SLURM cluster: {SITE}"
     missing = [name for name in DAEMONS if not shutil.which(name)]
     return f"SLURM is not installed: no {', '.join(missing)}" if missing else None
 
@@ -43,8 +47,6 @@ def why_not() -> str | None:
 @contextmanager
 def in_use() -> Iterator[None]:
     """The cluster is up inside; the last user ends it."""
-    before = os.environ.get("SLURM_CONF")
-    os.environ["SLURM_CONF"] = f"{STATE}/slurm.conf"
     with LOCK.open("w") as lock:
         try:
             join(lock)
@@ -52,7 +54,6 @@ def in_use() -> Iterator[None]:
         finally:
             if alone(lock):
                 down()
-            os.environ.pop("SLURM_CONF") if before is None else os.environ.update(SLURM_CONF=before)
 
 
 def join(lock: IO[str]) -> None:
@@ -82,6 +83,8 @@ def up() -> None:
     shutil.rmtree(STATE, ignore_errors=True)
     STATE.mkdir(mode=0o755)
     PIDS.mkdir(exist_ok=True)
+    CONFIG.parent.mkdir(exist_ok=True)
+    CONFIG.symlink_to(STATE)
     for name in ("slurm.conf", "gres.conf", "slurmdbd.conf"):
         file = STATE / name
         file.touch(mode=0o600 if name == "slurmdbd.conf" else 0o644)
@@ -154,17 +157,23 @@ def processes_of(node: str) -> list[int]:
 
 def down() -> None:
     if alive("slurmctld"):
-        subprocess.run(["scancel", "--user=root"], check=False, timeout=30, env=os.environ)
+        subprocess.run(["scancel", "--user=root"], check=False, timeout=30)
         wait_for("the end of all jobs", lambda: not output("squeue", "-h", "-t", "R,CG"), 20, must=False)
     for name in [f"slurmd.{node}" for node in NODES] + ["slurmctld", "slurmdbd", "mariadbd", "munged"]:
         stop(name)
+    CONFIG.unlink(missing_ok=True)
 
 
 def start(name: str, *command: str) -> None:
     """Start a daemon in a session of its own, and write down which process it is."""
     with (STATE / f"{name}.out").open("ab") as out:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, env=os.environ
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            env=os.environ | {"SLURM_CONF": f"{STATE}/slurm.conf"},
         )
     (PIDS / name).write_text(f"{process.pid} {stat(process.pid)[19]}")
 
@@ -223,7 +232,6 @@ def main(arguments: list[str]) -> int:
             with LOCK.open("w") as lock:
                 if not alone(lock):
                     sys.exit("error: the cluster is in use")
-                os.environ["SLURM_CONF"] = f"{STATE}/slurm.conf"
                 down()
                 return 0
     sys.exit(__doc__)

@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
-from ablation import matrix
+from ablation import cluster, matrix
 from ablation.config import Probing
 from ablation.loading import load_study
 from ablation.machine import has_gpu
