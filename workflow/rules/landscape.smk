@@ -24,7 +24,8 @@ rule probe:
         "Probing {wildcards.variant}, seed {wildcards.seed}"
     shell:
         "exec python workflow/scripts/probe.py --run $(dirname {output}) --study {params.study} --data $(dirname {input.data})"
-        " --threads {threads} {params.probe} --spec {params.spec:q} >> {log} 2>&1"
+        " --threads {threads} --checkpoint-seconds {study.jobs.checkpoint_seconds} {params.probe} --spec {params.spec:q}"
+        " >> {log} 2>&1"
 
 
 rule landscape:

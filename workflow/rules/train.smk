@@ -24,4 +24,4 @@ rule train:
         "Training {wildcards.variant}, seed {wildcards.seed}"
     shell:
         "exec python workflow/scripts/train.py --run $(dirname {output}) --study {params.study} --data $(dirname {input.data})"
-        " --threads {threads} --spec {params.spec:q} >> {log} 2>&1"
+        " --threads {threads} --checkpoint-seconds {study.jobs.checkpoint_seconds} --spec {params.spec:q} >> {log} 2>&1"
