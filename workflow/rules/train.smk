@@ -23,5 +23,4 @@ rule train:
     message:
         "Training {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "exec python workflow/scripts/train.py --run $(dirname {output}) --study {params.study} --data $(dirname {input.data})"
-        " --threads {threads} --checkpoint-seconds {study.jobs.checkpoint_seconds} --spec {params.spec:q} >> {log} 2>&1"
+        commands.TRAIN

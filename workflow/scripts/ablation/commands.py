@@ -1,12 +1,9 @@
-"""The command line of a training run: one text for Snakemake's rule and for `submit.py`. No torch.
-
-It is written as rules are, with `{output}`, `{params...}` and so on, which Snakemake fills in; `train_command` fills in
-the same for a run without Snakemake.
-"""
+"""The command line of a training run: one text for Snakemake's rule and for `submit.py`. No torch."""
 
 from __future__ import annotations
 
 import shlex
+from pathlib import PurePosixPath
 from string import Formatter
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +11,11 @@ from typing import Any
 from ablation import matrix
 from ablation.config import Study
 
+# With the fields of a rule, which Snakemake fills in, and `train_command` where there is no Snakemake.
 TRAIN = (
-    "exec python workflow/scripts/train.py --run $(dirname {output}) --study {params.study} --data $(dirname {input.data})"
-    " --threads {threads} --spec {params.spec:q} >> {log} 2>&1"
+    "exec python workflow/scripts/train.py --run $(dirname {output}) --study {params.study}"
+    " --data $(dirname {input.data}) --threads {threads} --checkpoint-seconds {study.jobs.checkpoint_seconds}"
+    " --spec {params.spec:q} >> {log} 2>&1"
 )
 
 
@@ -28,11 +27,11 @@ class _RuleFormatter(Formatter):
 
 
 def train_command(study: Study, run: matrix.Run) -> str:
-    """What the rule `train` runs for this run."""
+    """What the rule `train` would run."""
     return _RuleFormatter().format(
         TRAIN,
         study=study,
-        input=SimpleNamespace(data=data_description(study)),
+        input=SimpleNamespace(data=data_folder(study) / "data.json"),
         output=run.metrics,
         log=run.log,
         threads=study.jobs.threads,
@@ -40,6 +39,6 @@ def train_command(study: Study, run: matrix.Run) -> str:
     )
 
 
-def data_description(study: Study) -> str:
-    """The file that says that the study's data is prepared; the arrays lie beside it."""
-    return f"results/data/{study.data.name}/data.json"
+def data_folder(study: Study) -> PurePosixPath:
+    """Where the study's prepared data lies."""
+    return PurePosixPath("results", "data", study.data.name)

@@ -19,7 +19,7 @@ CHECKED = JOBS / "checked"
 
 @dataclass(frozen=True)
 class Job:
-    """One job: its name says what it does, `folder` holds its log."""
+    """One job: its name says what it does (several names: one after another), `folder` holds its log."""
 
     job_id: str
     name: str
@@ -45,3 +45,13 @@ def read_job(job_id: str) -> Job:
     if not path.exists():
         return Job(job_id, name="forgotten", folder=str(JOBS), cluster="none", state="failed")
     return Job(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def job_name(study: str, rule: str, variant: str, seed: int | str) -> str:
+    """The name of a run's job, in the queue too."""
+    return f"{study}-{rule}-{variant}-seed{seed}"
+
+
+def running_job(name: str) -> Job | None:
+    """The job for this that has not ended, as far as was known when the states were last asked for."""
+    return next((job for job in read_jobs() if name in job.name.split() and job.state == "running"), None)

@@ -2,7 +2,7 @@
 
 In: shell commands and the resources of a rule, by Snakemake's names. A job that submitit interrupts (a time limit, a
 preemption) is requeued, and its commands run again; `train.py` and `probe.py` then go on from their checkpoint.
-Fails with `submitit`'s `FailedJobError` where SLURM refuses the job.
+Fails with `SubmissionError` where SLURM refuses a job.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import Any
 import cloudpickle
 import psutil
 import submitit
-from submitit.core.utils import DelayedSubmission, JobPaths
+from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmissionError, JobPaths
 from submitit.slurm.slurm import SlurmJob
 
-from ablation.jobs import Job, read_jobs
+from ablation.jobs import CHECKED, Job, read_jobs
 
 LOGS = Path("results", "logs", "submitit")
 # How often a job may reach its time limit and go on: enough for any training, and an end for one that never gets on.
@@ -51,6 +51,10 @@ DOUBT_SECONDS = 60
 GRACE_SECONDS = 30
 
 
+class SubmissionError(Exception):
+    """SLURM did not take a job; the message is SLURM's."""
+
+
 class Commands:
     """Shell commands, run one after another; ends with an error's status when one failed.
 
@@ -69,7 +73,9 @@ class Commands:
         while self.left and not self.stopped:
             # The shells in between outlive the signals, which are for the command itself.
             script = f"trap '' USR2; trap : TERM\n{self.left[0]}"
-            process = subprocess.Popen(["bash", "-c", script], env=os.environ | self.environment, start_new_session=True)
+            process = subprocess.Popen(
+                ["bash", "-c", script], env=os.environ | self.environment, start_new_session=True
+            )
             self.group = process.pid
             self.failures += process.wait() != 0
             self.left.pop(0)
@@ -99,9 +105,12 @@ cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
 def make_executor(name: str, threads: int, resources: Mapping[str, Any]) -> submitit.AutoExecutor:
-    """Submitit's executor for jobs of this name with these resources of a rule; logs go to a folder of that name."""
+    """Submitit's executor for jobs of this name with these resources of a rule.
+
+    Each submission has a folder of its own for logs and pickles: ids of local jobs, which name them, come again.
+    """
     executor = submitit.AutoExecutor(
-        LOGS / name,
+        LOGS / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}",
         cluster=resources.get("submitit_cluster"),
         slurm_max_num_timeout=TIME_LIMITS,
         local_max_num_timeout=TIME_LIMITS,
@@ -126,8 +135,11 @@ def make_executor(name: str, threads: int, resources: Mapping[str, Any]) -> subm
 
 def submit(executor: submitit.AutoExecutor, work: Sequence[Commands], names: Sequence[str]) -> list[Job]:
     """Submit these as one job array (one job, where it is one), and remember them."""
-    with detached():
-        submitted = executor.submit_array(work)
+    try:
+        with detached():
+            submitted = executor.submit_array(work)
+    except (FailedJobError, FailedSubmissionError) as error:
+        raise SubmissionError(f"SLURM did not take {executor.parameters['job_name']}: {error}") from error
     jobs = [
         Job(job.job_id, name, str(executor.folder), executor.cluster)
         for job, name in zip(submitted, names, strict=True)
@@ -155,6 +167,8 @@ def detached() -> Iterator[None]:
 
 def refresh() -> list[Job]:
     """The jobs that still ran, in their state of now: one call of sacct for all of them."""
+    CHECKED.parent.mkdir(parents=True, exist_ok=True)
+    CHECKED.touch()
     running = [job for job in read_jobs() if job.state == "running"]
     slurm_states = _slurm_states([job.job_id for job in running if job.cluster == "slurm"])
     now = [_updated(job, slurm_states.get(job.job_id, _local_state(job))) for job in running]
@@ -170,7 +184,7 @@ def _updated(job: Job, state: str) -> Job:
         return replace(job, doubted=0.0)
     doubted = job.doubted or time.time()
     if state in FAILED_STATES or time.time() - doubted > DOUBT_SECONDS:
-        print(f"job {job.job_id}, {job.name}: {state}; its log is {_log(job)}", file=sys.stderr)
+        print(f"job {job.job_id}, {job.name}: {state}; its log is {log_of(job)}", file=sys.stderr)
         return replace(job, state="failed")
     return replace(job, doubted=doubted)
 
@@ -180,13 +194,26 @@ def _log(job: Job) -> Path:
     return Path(os.path.relpath(log))
 
 
+def log_of(job: Job) -> Path:
+    """What the job wrote, and SLURM about it."""
+    return Path(os.path.relpath(JobPaths(job.folder, job.job_id).stdout))
+
+
+def link_log(job: Job, directory: Path) -> None:
+    """Let the job's own log, in which SLURM says why it ended a job, lie in the run's folder too."""
+    directory.mkdir(parents=True, exist_ok=True)
+    link = directory / f"submitit-{job.job_id}.log"
+    link.unlink(missing_ok=True)
+    link.symlink_to(os.path.relpath(log_of(job), directory))
+
+
 def _local_state(job: Job) -> str:
     """Submitit knows a local job's state only in the process that submitted it."""
     return "RUNNING" if _local_processes(job) else "FAILED"
 
 
 def _local_processes(job: Job) -> list[psutil.Process]:
-    """The processes of a local job, its controller first; none when it has ended, and its id perhaps been given away."""
+    """The processes of a local job; none when it has ended, also where its id has been given to another process."""
     with suppress(psutil.Error):
         controller = psutil.Process(int(job.job_id))
         if job.folder in controller.cmdline():
@@ -195,7 +222,7 @@ def _local_processes(job: Job) -> list[psutil.Process]:
 
 
 def _slurm_states(job_ids: Sequence[str]) -> dict[str, str]:
-    """Submitit's states; one that still stands in the queue is pending, whatever became of it before: it was requeued."""
+    """Submitit's states. One that is still in the queue is pending, however it ended before: it was requeued."""
     if not job_ids:
         return {}
     for job_id in job_ids:
