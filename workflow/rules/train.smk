@@ -16,6 +16,8 @@ rule train:
         mem_mb=memory_of_attempt,
         runtime=runtime_of_attempt,
         gpu=int(has_gpu()),
+        # Not under params: another pace of the checkpoints is no reason to train anew.
+        checkpoint_seconds=study.jobs.checkpoint_seconds,
     params:
         study=study.study,
         spec=run_spec,

@@ -14,7 +14,7 @@ from ablation.config import Study
 # With the fields of a rule, which Snakemake fills in, and `train_command` where there is no Snakemake.
 TRAIN = (
     "exec python workflow/scripts/train.py --run $(dirname {output}) --study {params.study}"
-    " --data $(dirname {input.data}) --threads {threads} --checkpoint-seconds {study.jobs.checkpoint_seconds}"
+    " --data $(dirname {input.data}) --threads {threads} --checkpoint-seconds {resources.checkpoint_seconds}"
     " --spec {params.spec:q} >> {log} 2>&1"
 )
 
@@ -30,7 +30,7 @@ def train_command(study: Study, run: matrix.Run) -> str:
     """What the rule `train` would run."""
     return _RuleFormatter().format(
         TRAIN,
-        study=study,
+        resources=SimpleNamespace(checkpoint_seconds=study.jobs.checkpoint_seconds),
         input=SimpleNamespace(data=data_folder(study) / "data.json"),
         output=run.metrics,
         log=run.log,

@@ -14,6 +14,9 @@ def whole_file(path: str | Path, keep: str | Path | None = None) -> Iterator[Pat
 
     The temporary name keeps the ending, since some writers choose their format by it. With `keep`, the file that was
     at `path` goes there.
+
+    Raises:
+        OSError: the file cannot be written, for a full disk or a missing right; what was at `path` is still there.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,6 +29,9 @@ def whole_file(path: str | Path, keep: str | Path | None = None) -> Iterator[Pat
             os.replace(path, keep)
         os.replace(aside, path)
         _sync_folder(path.parent)
+    except OSError as error:
+        error.filename = str(path)
+        raise
     finally:
         aside.unlink(missing_ok=True)
 

@@ -165,10 +165,11 @@ def _read(path: str | Path, kind: type[Record]) -> Record:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole file"
-        raise RecordError(
-            f"{path}: {where}: {first['msg']}. The file is damaged or of another version: delete it, and "
-            f"`snakemake {path}` makes it anew"
-        ) from error
+        if (where, first["type"]) == ("record_version", "literal_error"):
+            reason = f"is a record of version {first['input']}, and this code reads version {RECORD_VERSION}"
+        else:
+            reason = f"{where}: {first['msg']}. The file is damaged or of another version"
+        raise RecordError(f"{path}: {reason}: delete it, and `snakemake {path}` makes it anew") from error
 
 
 def write_history(path: str | Path, history: Iterable[Mapping[str, float]]) -> None:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -70,12 +71,15 @@ def read_state(path: Path) -> dict[str, Any]:
     """What `write` wrote, its tensors on the CPU.
 
     Raises:
-        DamagedCheckpointError: the file's checksum is not that of its content.
+        DamagedCheckpointError: the checksum is not that of the content, or that is no state of a run.
     """
     header, _, payload = path.read_bytes().partition(b"\n")
     if header.decode(errors="replace") != f"{FORMAT} {hashlib.sha256(payload).hexdigest()}":
-        raise DamagedCheckpointError(f"{path.stat().st_size:,} bytes that do not match their checksum")
-    return torch.load(BytesIO(payload), map_location="cpu", weights_only=True)
+        raise DamagedCheckpointError(f"{path.stat().st_size:,} bytes do not match their checksum")
+    try:
+        return torch.load(BytesIO(payload), map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError) as error:
+        raise DamagedCheckpointError("it holds something else than a run's state") from error
 
 
 def remove_checkpoints(directory: Path) -> None:

@@ -108,7 +108,7 @@ def identity(job: Job, data: Data) -> dict[str, Any]:
         "seed": job.seed,
         "code": code_digest(job.script),
         "data": data.digest,
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "device": job.device.type,
     }
 

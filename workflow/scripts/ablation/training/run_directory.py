@@ -41,7 +41,7 @@ def held(directory: Path) -> Iterator[None]:
     """
     directory.mkdir(parents=True, exist_ok=True)
     with open(directory / "run.lock", "a+", encoding="utf-8") as lock:
-        _acquire(lock, directory)
+        _acquire(lock)
         lock.truncate(0)
         lock.write(_this_process())
         lock.flush()
@@ -50,18 +50,18 @@ def held(directory: Path) -> Iterator[None]:
         lock.truncate(0)
 
 
-def _acquire(lock: TextIO, directory: Path) -> None:
+def _acquire(lock: TextIO) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         lock.seek(0)
         holder = lock.read() or "another process"
         raise HeldError(
-            f"{directory} is in use by {holder}. Two would overwrite each other's work: wait for that one, or end it"
+            f"in use by {holder}. Two would overwrite each other's work: wait for that one, or end it"
         ) from error
     except OSError as error:
         print(
-            f"{directory} cannot be locked ({error.strerror}): see to it that one job at a time runs there", flush=True
+            f"{lock.name}: no lock to be had ({error.strerror}): see to it that one job at a time runs here", flush=True
         )
 
 
