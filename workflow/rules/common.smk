@@ -75,13 +75,13 @@ def run_spec(wildcards):
 
 
 def memory_of_attempt(wildcards, attempt):
-    """MB of main memory for a training job: a retry gets as much more as the first try had."""
-    return study.jobs.mem_mb * attempt
+    """MB of main memory for a training job: a retry gets as much more as the first try had, up to three times."""
+    return study.jobs.mem_mb * min(attempt, 3)
 
 
 def runtime_of_attempt(wildcards, attempt):
-    """Minutes for a training job: a retry gets as much more as the first try had."""
-    return study.jobs.runtime * attempt
+    """Minutes for a training job: a retry gets as much more as the first try had, up to three times."""
+    return study.jobs.runtime * min(attempt, 3)
 
 
 def probe_options(wildcards):

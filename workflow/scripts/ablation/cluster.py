@@ -36,7 +36,7 @@ def check(jobs: list[Any], folder: str) -> None:
 
 
 def check_requests(jobs: list[Any], profile: str) -> None:
-    """Refuse what SLURM would refuse."""
+    """Refuse what SLURM would refuse, which `profile` asks for."""
     if not shutil.which("sbatch"):
         raise ClusterError("No job was submitted: there is no sbatch on the PATH; is this a login node of the cluster?")
     for rule in sorted({job.rule.name for job in jobs}):
@@ -50,21 +50,20 @@ def check_request(job: Any, profile: str) -> None:
     answer = slurm("sbatch", "--test-only", "--ntasks=1", *options, *extra, "--wrap=true")
     # Nodes that are busy or down now are something to wait for.
     if answer.returncode != 0 and "busy" not in answer.stderr:
-        reason = answer.stderr.strip().rpartition("error: ")[2].rpartition("failed: ")[2] or answer.stderr.strip()
+        reason = answer.stderr.strip().rpartition(": ")[2]
         partitions = ", ".join(sorted(set(slurm("sinfo", "--noheader", "--format=%R").stdout.split())))
         raise ClusterError(
-            f"No job was submitted: SLURM refuses a job of rule {job.rule.name}: {reason}. It was asked for "
-            f"{' '.join([*options, *extra])}; set this at the top of {profile}, cores, memory and time "
-            f"in the study. Partitions: {partitions}."
+            f"No job was submitted: SLURM refuses a job of rule {job.rule.name}: {reason} (asked for: "
+            f"{' '.join([*options, *extra])}). Set what is wrong at the top of {profile}, or cores, "
+            f"memory and time in the study's `jobs`. This cluster's partitions: {partitions}."
         )
 
 
 def check_queue(folder: str) -> None:
     """Jobs that a killed Snakemake left would be submitted twice."""
     queue = slurm("squeue", "--me", "--noheader", "--format=%i %Z").stdout.splitlines()
-    left = [
-        line.split()[0] for line in queue if os.path.realpath(line.split(maxsplit=1)[1]) == os.path.realpath(folder)
-    ]
+    jobs = dict(line.split(maxsplit=1) for line in queue)
+    left = [job for job, its_folder in jobs.items() if os.path.realpath(its_folder) == os.path.realpath(folder)]
     if left:
         raise ClusterError(
             f"No job was submitted: {len(left)} job(s) of an earlier call in this folder are still in SLURM's queue. "
