@@ -8,6 +8,7 @@ Fails with `SubmissionError` where SLURM refuses a job.
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -116,6 +117,8 @@ def make_executor(name: str, threads: int, resources: Mapping[str, Any]) -> subm
         local_max_num_timeout=TIME_LIMITS,
     )
     gpus = int(resources.get("gpu", 0)) if "gres" not in resources else 0
+    extra = [option.lstrip("-").partition("=") for option in shlex.split(resources.get("slurm_extra", ""))]
+    additional = {"requeue": True} | ({"gpus": gpus} if gpus else {}) | {key: value or True for key, _, value in extra}
     options = {option: resources[key] for key, option in SBATCH_OPTIONS.items() if key in resources}
     executor.update_parameters(
         name=name,
@@ -127,7 +130,7 @@ def make_executor(name: str, threads: int, resources: Mapping[str, Any]) -> subm
         slurm_mem=f"{resources['mem_mb']}MB",
         slurm_cpus_per_task=threads,
         slurm_srun_args=[f"--cpus-per-task={threads}"],  # srun does not take it over from sbatch
-        slurm_additional_parameters={"requeue": True} | ({"gpus": gpus} if gpus else {}),
+        slurm_additional_parameters=additional,
         **options,
     )
     return executor
