@@ -8,23 +8,17 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
-from ablation import cluster, matrix
+from ablation import cluster, commands, matrix
 from ablation.config import Probing
 from ablation.loading import load_study
-from ablation.machine import has_gpu
+from ablation.machine import has_gpu, set_environment
 from ablation.provenance import code_digest
 from ablation.results import check_results
 from ablation.yaml_layers import ConfigError
 
 DEFAULT_STUDY = "config/demo.yaml"
 
-# Jobs run with the Python that runs Snakemake, also where its environment is not activated.
-os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
-# Without this, glibc gives freed blocks back to the system at every step, and training on a CPU takes half as long again.
-os.environ.setdefault(
-    "GLIBC_TUNABLES",
-    "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456",
-)
+set_environment()
 
 try:
     study = load_study(workflow.configfiles or [DEFAULT_STUDY], workflow.config_settings.config)
@@ -39,7 +33,7 @@ if CONFIGFILES == [DEFAULT_STUDY]:
     CONFIGFILES = []
 CONFIG_OPTION = shlex.join(["--configfile", *CONFIGFILES]) if CONFIGFILES else ""
 
-DATA = f"results/data/{study.data.name}"
+DATA = str(commands.data_folder(study))
 DATA_PARTS = [
     "train",
     *(["validation"] if study.data.validation_fraction else []),
