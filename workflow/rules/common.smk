@@ -69,9 +69,26 @@ def run_spec(wildcards):
     return matrix.spec_json(settings_of[wildcards.variant])
 
 
-def memory_of_attempt(wildcards, attempt):
-    """MB of main memory for a training job: a retry gets as much more as the first try had, up to three times."""
-    return study.jobs.mem_mb * min(attempt, 3)
+def packs_of_seeds():
+    """Seeds that share a job, as they stand in its paths, by the name of its rule; in one of its own, it is any seed."""
+    if study.jobs.seeds_per_job == 1:
+        return {"train": ["{seed}"]}
+    packs = matrix.packs(study.seeds, study.jobs.seeds_per_job)
+    return {f"train_seeds_{'_'.join(map(str, seeds))}": seeds for seeds in packs}
+
+
+def log_of_pack(seeds):
+    """The log of a run, or of a job whose runs have logs of their own; without its ending."""
+    return f"seed{seeds[0]}/train" if len(seeds) == 1 else f"seeds-{'-'.join(map(str, seeds))}"
+
+
+def memory_for(runs):
+    """MB of main memory for so many runs in a job: a retry gets as much more as the first try had, up to three times."""
+
+    def of_attempt(wildcards, attempt):
+        return study.jobs.mem_mb * runs * min(attempt, 3)
+
+    return of_attempt
 
 
 def runtime_of_attempt(wildcards, attempt):
@@ -121,3 +138,9 @@ def landscape_figures():
     """Names of the figures beside the bands: the accuracies, the learning rates, each pair of probed runs."""
     pairs = study.landscape.models[0].probed if study.landscape else []
     return ["accuracy", "learning-rates", *(f"probe-{pair}" for pair in pairs)]
+
+
+# What a profile sets for the rule `train` holds for packs of seeds too.
+OVERWRITTEN = workflow.resource_settings.overwrite_resources
+if "train" in OVERWRITTEN:
+    OVERWRITTEN.update({name: OVERWRITTEN["train"] for name in packs_of_seeds()})

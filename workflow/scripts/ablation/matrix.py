@@ -6,7 +6,7 @@ In: a validated `Study`. Out: `RunSettings` per variant and a `Run` per variant 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import PurePosixPath
@@ -109,6 +109,11 @@ def duplicates(resolved: Mapping[str, RunSettings]) -> list[tuple[str, str]]:
 def runs(study: Study) -> list[Run]:
     """The whole matrix, variant x seed, in the order of the YAML."""
     return [Run(variant, seed) for variant, seed in product(study.variants, study.seeds)]
+
+
+def packs(seeds: Sequence[int], size: int) -> list[Sequence[int]]:
+    """The seeds in their order, so many in a pack, and what is left in the last."""
+    return [seeds[start : start + size] for start in range(0, len(seeds), size)]
 
 
 def runs_of_table(study: Study, table: str) -> list[Run]:
