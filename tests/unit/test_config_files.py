@@ -11,8 +11,9 @@ import write_schema
 from ablation import matrix
 from ablation.config import DataConfig, Jobs, Landscape, Study
 from ablation.loading import load_study
+from ablation.plain_yaml import ConfigError
 from ablation.settings import RunSettings
-from ablation.yaml_layers import ConfigError, merged, read_layers
+from ablation.yaml_layers import merged, read_layers
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
@@ -119,7 +120,7 @@ def test_extends_in_a_circle_is_refused(tmp_path):
 @pytest.mark.parametrize("text", ["a: [1", "just words", "", "a: b: c", "- 1"])
 def test_a_file_that_is_no_mapping_is_refused_by_name(tmp_path, text):
     write(tmp_path, bad=text)
-    with pytest.raises(ConfigError, match=r"bad\.yaml: (is not valid YAML|holds no settings)"):
+    with pytest.raises(ConfigError, match=r"bad\.yaml(:1)?: (is not valid YAML|holds no settings)"):
         load_study([tmp_path / "bad.yaml"])
 
 

@@ -14,7 +14,7 @@ from ablation.loading import load_study
 from ablation.machine import has_gpu
 from ablation.provenance import code_digest
 from ablation.results import check_results
-from ablation.yaml_layers import ConfigError
+from ablation.plain_yaml import ConfigError
 
 DEFAULT_STUDY = "config/demo.yaml"
 
