@@ -33,6 +33,10 @@ class ConfigError(ValueError):
         self.errors = list(errors)
 
 
+class Refused(yaml.MarkedYAMLError):
+    """YAML that is valid, and is not allowed here."""
+
+
 class PlainLoader(yaml.SafeLoader):
     """YAML without tags. Keys are texts whatever they look like (`1e-3`, `no`), and so are dates and a single `=`."""
 
@@ -69,7 +73,7 @@ def read_plain(path: str | Path) -> tuple[dict[str, Any], dict[KeyPath, str]]:
     try:
         loader = PlainLoader(text)
         root = loader.get_single_node()
-        _check(root)
+        check_nodes(root)
         if not isinstance(root, yaml.MappingNode) or not root.value:
             raise ConfigError([f"{name}: holds no settings; see config/README.md"])
         places = _places(root, name)
@@ -103,7 +107,7 @@ def _explained(error: yaml.YAMLError, text: str) -> tuple[int, str]:
     return mark.line + 1 if mark else 1, " ".join(reason.split())
 
 
-def _check(root: yaml.Node | None) -> None:
+def check_nodes(root: yaml.Node | None) -> None:
     """Refuse a tree that is too large to build; aliases can repeat a part of it, or let it lead back into itself."""
     pending, count = [(root, 1)] if root else [], 0
     while pending:
@@ -153,9 +157,9 @@ def _places(root: yaml.Node, name: str) -> dict[KeyPath, str]:
     return places
 
 
-def refusal(place: Any, text: str) -> yaml.MarkedYAMLError:
+def refusal(place: Any, text: str) -> Refused:
     """An error at the place of a node or an event."""
-    return yaml.MarkedYAMLError(problem=text, problem_mark=place.start_mark)
+    return Refused(problem=text, problem_mark=place.start_mark)
 
 
 def dotted(path: KeyPath) -> str:
