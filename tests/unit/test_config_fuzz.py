@@ -122,7 +122,9 @@ trees = st.recursive(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("fuzz")
+    folder = tmp_path_factory.mktemp("fuzz")
+    write(folder, yaml.dump(FULL), "full.yaml")
+    return folder
 
 
 def check_errors(lines):
@@ -224,7 +226,7 @@ def mutated(draw, original):
 
 
 def test_the_full_study_is_valid(folder):
-    assert study_or_errors([write(folder, yaml.dump(FULL))]) is not None
+    assert study_or_errors([folder / "full.yaml"]) is not None
 
 
 @FUZZ
@@ -245,7 +247,7 @@ def test_the_real_study_with_changes(folder, tree):
 @FUZZ
 @given(overrides=st.dictionaries(st.one_of(st.sampled_from(KNOWN_KEYS), st.text(string.ascii_letters)), trees))
 def test_any_overrides(folder, overrides):
-    study_or_errors([write(folder, yaml.dump(FULL))], overrides)
+    study_or_errors([folder / "full.yaml"], overrides)
 
 
 @FUZZ

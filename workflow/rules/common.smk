@@ -75,6 +75,22 @@ def data_source(wildcards):
     return study.data.path if study.data.name == "images" else []
 
 
+# Functions, since Snakemake reads `{x}` in other params as a wildcard.
+def study_json(wildcards):
+    """The checked config for the analysis, as one line of JSON."""
+    return study.model_dump_json(exclude_unset=True, exclude={"partial", "jobs"})
+
+
+def data_json(wildcards):
+    """The config's data section, as one line of JSON."""
+    return study.data.model_dump_json()
+
+
+def configfiles(wildcards):
+    """The config files, for the commands that the report names."""
+    return CONFIGFILES
+
+
 def run_spec(wildcards):
     """The settings that identify a run, as one line of JSON."""
     return matrix.spec_json(settings_of[wildcards.variant])

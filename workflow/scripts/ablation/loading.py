@@ -116,11 +116,13 @@ def _validate(config: dict[str, Any]) -> tuple[Study | None, list[Problem]]:
 
 
 def _describe(details: Any) -> Problem:
-    path: KeyPath = details["loc"][:-1] if details["loc"][-1:] == ("[key]",) else details["loc"]
+    path: KeyPath = details["loc"]
     value = details["input"]
+    if details["type"] == "extra_forbidden":
+        return path, _unknown_key(path)
+    # pydantic's mark of an error in the key itself.
+    path = path[:-1] if path[-1:] == ("[key]",) else path
     match details["type"]:
-        case "extra_forbidden":
-            return path, _unknown_key(path)
         case "literal_error":
             options = details["ctx"]["expected"].replace(" or ", ", ")
             return path, f"{shown(value)} is no valid option; choose one of {options}"
@@ -140,7 +142,7 @@ def _describe(details: Any) -> Problem:
 
 def _unknown_key(path: KeyPath) -> str:
     valid = _keys_at(path[:-1])
-    close = difflib.get_close_matches(str(path[-1]), valid, n=1)
+    close = difflib.get_close_matches(str(path[-1])[:60], valid, n=1)
     hint = f"; did you mean '{close[0]}'?" if close else "."
     return f"unknown key{hint} Valid keys: {', '.join(valid)}"
 
@@ -208,8 +210,13 @@ def _size_problems(study: Study) -> Iterator[Problem]:
 
 
 def _data_problems(study: Study) -> Iterator[Problem]:
-    if study.data.name == "images" and study.data.path is None:
+    if study.data.name != "images":
+        return
+    if study.data.path is None:
         text = "is missing: name: images needs the folder or the tar of train/<class>/* and test/<class>/*"
+        yield ("data", "path"), text
+    elif set(study.data.path) & set("{}"):
+        text = f"{shown(study.data.path)} holds a brace, which Snakemake takes for a wildcard; rename it"
         yield ("data", "path"), text
 
 
