@@ -130,8 +130,9 @@ MINIMAL = "study: mine\nseeds: [0]\nvariants: {adam: {}, 1e-3: {optimizer: sgd}}
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        ('title: "a\\0b"', r":4: title: 'a\\x00b' is not valid: it holds a control character"),
-        (r'title: "\ud800"', r":4: title: '\\ud800' is not valid: it holds a control character"),
+        ('title: "a\\0b"', r":4: title: 'a\\x00b' is not valid: it, or its key, holds a control"),
+        (r'title: "\ud800"', r":4: title: '\\ud800' is not valid: it, or its key, holds a control"),
+        (r'"\ud800": 1', r":4: '\\ud800': 1 is not valid: it, or its key, holds a control character"),
         ("base: {epochs: 0x" + "f" * 5000 + "}", ":4: base.epochs: is too large a number"),
         ("base: {epochs: " + "9" * 5000 + "}", ":4: is not valid YAML: '999.* looks like a number and is none"),
         ("base: {epochs: 0x_}", ":4: is not valid YAML: '0x_' looks like a number and is none"),

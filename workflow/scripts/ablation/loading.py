@@ -87,14 +87,14 @@ def _strange_values(config: dict[str, Any]) -> Iterator[Problem]:
         if count == MOST_VALUES or len(path) > MOST_LEVELS:
             yield path[:1], TOO_MANY if count == MOST_VALUES else TOO_DEEP
             return
-        if isinstance(value, Mapping):
+        if any(isinstance(text, str) and CONTROL.search(text) for text in (*path[-1:], value)):
+            yield path, f"{shown(value)} is not valid: it, or its key, holds a control character"
+        elif isinstance(value, Mapping):
             pending += [((*path, key), each) for key, each in value.items()]
         elif isinstance(value, list | tuple):
             pending += [((*path, index), each) for index, each in enumerate(value)]
         elif isinstance(value, int) and not -(2**63) <= value < 2**63:
             yield path, "is too large a number"
-        elif isinstance(value, str) and CONTROL.search(value):
-            yield path, f"{shown(value)} is not valid: it holds a control character"
 
 
 def _without_empty_variants(config: dict[str, Any]) -> dict[str, Any]:
