@@ -164,6 +164,12 @@ def test_odd_values_are_refused_by_their_place(tmp_path, line, error):
     assert len(caught.value.errors) == 1
 
 
+def test_a_file_too_large_to_be_a_study_is_not_read(tmp_path):
+    write(tmp_path, large=MINIMAL + "title: " + "x" * 1_000_000)
+    with pytest.raises(ConfigError, match="has 1,000,075 bytes; a study has far fewer than 1,000,000"):
+        load_study([tmp_path / "large.yaml"])
+
+
 def test_keys_and_dates_are_texts(tmp_path):
     write(tmp_path, odd=MINIMAL + "title: 2001-01-01\nnotes: [=, 2001-99-99]")
     study = load_study([tmp_path / "odd.yaml"])

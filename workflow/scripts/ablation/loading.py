@@ -39,7 +39,7 @@ MOST_NAMES = 100
 MOST_RUNS = 100_000
 RESERVED_TABLE = "runs"
 # The whole study stands on the command line of a job, where Linux takes less than 131,072 bytes.
-MOST_BYTES = 120_000
+MOST_STUDY_BYTES = 120_000
 
 
 def load_study(paths: Sequence[str | Path], overrides: Mapping[str, Any] | None = None) -> Study:
@@ -203,8 +203,11 @@ def _size_problems(study: Study) -> Iterator[Problem]:
     if runs > MOST_RUNS:
         yield ("variants",), f"with {len(study.seeds)} seeds they make {runs:,} runs; a study has {MOST_RUNS:,} at most"
     size = len(shlex.quote(study.model_dump_json(exclude_unset=True)).encode())
-    if size > MOST_BYTES:
-        yield ("study",), f"the whole study takes {size:,} bytes as JSON; {MOST_BYTES:,} at most: shorten its texts"
+    if size > MOST_STUDY_BYTES:
+        yield (
+            ("study",),
+            f"the whole study takes {size:,} bytes as JSON; {MOST_STUDY_BYTES:,} at most: shorten its texts",
+        )
     if RESERVED_TABLE in study.tables:
         yield ("tables", RESERVED_TABLE), "is the name of the table of all runs; choose another"
 

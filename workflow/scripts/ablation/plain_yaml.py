@@ -19,6 +19,7 @@ KeyPath = tuple[str | int, ...]
 # What YAML holds only as an escape ("\\0"): it would reach files, figures and command lines.
 CONTROL = yaml.reader.Reader.NON_PRINTABLE
 
+MOST_BYTES = 1_000_000
 MOST_VALUES = 100_000
 MOST_LEVELS = 50
 TOO_MANY = f"holds more than {MOST_VALUES:,} values, counting what aliases repeat; a study has far fewer"
@@ -88,8 +89,11 @@ def read_plain(path: str | Path) -> tuple[dict[str, Any], dict[KeyPath, str]]:
 def _read_text(path: str | Path, name: str) -> str:
     try:
         # Opening a pipe would wait for its writer.
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
             raise ConfigError([f"{name}: is not a file; give the name of a YAML file"])
+        if status.st_size > MOST_BYTES:
+            raise ConfigError([f"{name}: has {status.st_size:,} bytes; a study has far fewer than {MOST_BYTES:,}"])
         return Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError([f"{name}: cannot be read: {error.strerror}"]) from error
