@@ -81,7 +81,7 @@ def read_plain(path: str | Path) -> tuple[dict[str, Any], dict[KeyPath, str]]:
         return loader.construct_document(root), places
     except yaml.YAMLError as error:
         line, reason = _explained(error, text)
-        raise ConfigError([f"{name}:{line}: is not valid YAML: {reason}"]) from error
+        raise ConfigError([f"{name}:{line}: {reason}"]) from error
     except RecursionError as error:
         raise ConfigError([f"{name}: {TOO_DEEP}"]) from error
 
@@ -104,10 +104,11 @@ def _read_text(path: str | Path, name: str) -> str:
 def _explained(error: yaml.YAMLError, text: str) -> tuple[int, str]:
     """Line and reason of an error."""
     if isinstance(error, yaml.reader.ReaderError):
-        return text.count("\n", 0, error.position) + 1, f"control character U+{error.character:04X}"
+        return text.count("\n", 0, error.position) + 1, f"is not valid YAML: control character U+{error.character:04X}"
     assert isinstance(error, yaml.MarkedYAMLError)
     mark = error.problem_mark or error.context_mark
-    reason = ": ".join(part for part in (error.context, error.problem) if part)
+    lead = None if isinstance(error, Refused) else "is not valid YAML"
+    reason = ": ".join(part for part in (lead, error.context, error.problem) if part)
     return mark.line + 1 if mark else 1, " ".join(reason.split())
 
 
