@@ -63,6 +63,14 @@ def test_hostile_files_are_refused(project):
     refused(project, expected, config=[*files, "config/pipe.yaml", "config"])
 
 
+def test_a_name_that_a_shell_would_run_is_refused(project):
+    name = "config/it's $(touch pwned).yaml"
+    (project.folder / name).write_text("study: mine\n")
+    refused(
+        project, ['"config/it\'s $(touch pwned).yaml": the name of a config file may hold no quotes, $'], config=name
+    )
+
+
 def test_what_only_snakemake_cannot_read_is_refused(project):
     """Snakemake takes it for a date; a study has none."""
     (project.folder / "config/date.yaml").write_text("study: mine\ntitle: 2001-99-99\n")
@@ -77,6 +85,7 @@ def test_what_only_snakemake_cannot_read_is_refused(project):
             ["--config: study: '-rf' is no valid name", "--config: variants.../x: '../x' is no valid name"],
         ),
         (["variants"], ["--config: Invalid config definition: Config entries have to be defined as name=value pairs"]),
+        (["title=it's $(touch pwned)"], ["--config: title: holds both a quote and $ or `; write it in a config file"]),
         (["title=&a {x: *a}"], ["--config: title: is nested more than 50 levels deep, or an alias"]),
     ],
 )
@@ -87,8 +96,8 @@ def test_hostile_options_are_refused(project, entries, expected):
 HARM = (
     "{x} {{y}} {wildcards.seed} {0} 'q' \"d\" $(touch pwned) `touch pwned`; touch pwned & | \\ $HOME $x^$ %s é 漢\nnext"
 )
-CONFIG = "config/my study{1} $(touch pwned) 'x'; touch pwned.yaml"
-PICTURES = "data/a 'b' \"c\" $(touch pwned) `touch pwned`; touch pwned\nnext é 漢"
+CONFIG = "config/my study{1} (2); touch pwned & é.yaml"
+PICTURES = "data/a; touch pwned & (b) é 漢"
 
 
 def hostile_study():

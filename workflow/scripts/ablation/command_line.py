@@ -13,7 +13,10 @@ import yaml
 from snakemake.cli import parse_config
 from snakemake.common.configfile import load_configfile
 
-from ablation.plain_yaml import TOO_DEEP, ConfigError, Refused, check_nodes, read_plain
+from ablation.plain_yaml import TOO_DEEP, ConfigError, Refused, check_nodes, read_plain, shown
+
+# Snakemake hands these to the shell of a cluster's job without quoting them as a shell needs it.
+UNQUOTED = "'\"\\$`\n"
 
 
 def check(arguments: Sequence[str]) -> None:
@@ -30,6 +33,9 @@ def check(arguments: Sequence[str]) -> None:
 
 def _errors_in_files(paths: Sequence[str]) -> Iterator[str]:
     for path in paths:
+        if set(path) & set(UNQUOTED):
+            yield f"{shown(path)}: the name of a config file may hold no quotes, $, ` or \\; rename it"
+            continue
         try:
             settings, places = read_plain(path)
         except ConfigError as error:
@@ -41,9 +47,11 @@ def _errors_in_files(paths: Sequence[str]) -> Iterator[str]:
 
 
 def _errors_in_entries(entries: Sequence[str]) -> Iterator[str]:
-    """Values of `--config` that have no end."""
+    """Values of `--config` that have no end, or that a shell would run."""
     for entry in entries:
         key, _, value = entry.partition("=")
+        if "'" in value and set(value) & set("$`"):
+            yield f"--config: {key}: holds both a quote and $ or `; write it in a config file"
         try:
             check_nodes(yaml.compose(value, Loader=yaml.BaseLoader))
         except Refused as error:

@@ -38,6 +38,8 @@ MOST_ERRORS = 50
 MOST_NAMES = 100
 MOST_RUNS = 100_000
 RESERVED_TABLE = "runs"
+# In the name of an input file: braces are Snakemake's wildcards, and a cluster's job gives the others to its shell.
+UNQUOTED = "{}'\"\\$`\n"
 # The whole study stands on the command line of a job, where Linux takes less than 131,072 bytes.
 MOST_STUDY_BYTES = 120_000
 
@@ -218,8 +220,8 @@ def _data_problems(study: Study) -> Iterator[Problem]:
     if study.data.path is None:
         text = "is missing: name: images needs the folder or the tar of train/<class>/* and test/<class>/*"
         yield ("data", "path"), text
-    elif set(study.data.path) & set("{}"):
-        text = f"{shown(study.data.path)} holds a brace, which Snakemake takes for a wildcard; rename it"
+    elif set(study.data.path) & set(UNQUOTED):
+        text = f"{shown(study.data.path)} holds a brace, quote, $, `, \\ or line break, rename it"
         yield ("data", "path"), text
 
 
