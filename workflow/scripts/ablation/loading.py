@@ -221,7 +221,7 @@ def _data_problems(study: Study) -> Iterator[Problem]:
         text = "is missing: name: images needs the folder or the tar of train/<class>/* and test/<class>/*"
         yield ("data", "path"), text
     elif set(study.data.path) & set(UNQUOTED):
-        text = f"{shown(study.data.path)} holds a brace, quote, $, `, \\ or line break, rename it"
+        text = f"{shown(study.data.path)} holds a brace, quote, $, `, \\ or line break; rename it"
         yield ("data", "path"), text
 
 
