@@ -24,7 +24,7 @@ import prepare_data
 from ablation.config import DataConfig
 from ablation.datasets import DataError, prepare
 from ablation.loading import load_study
-from ablation.yaml_layers import ConfigError
+from ablation.plain_yaml import ConfigError
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ("ant", "bee", "cow")

@@ -49,8 +49,9 @@ class Project:
 
     def snakemake(self, *arguments, config="config/tiny.yaml"):
         """Run `snakemake`, without its environment activated; its output, both streams, is in `.stdout`."""
+        configs = [config] if isinstance(config, str) else config
         return subprocess.run(
-            [sys.executable, "-m", "snakemake", *arguments, "--configfile", config],
+            [sys.executable, "-m", "snakemake", *arguments, "--configfile", *configs],
             cwd=self.folder,
             env=os.environ | {"PATH": "/usr/bin:/bin"},
             stdout=subprocess.PIPE,

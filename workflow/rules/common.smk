@@ -14,7 +14,7 @@ from ablation.loading import load_study
 from ablation.machine import has_gpu, set_environment
 from ablation.provenance import code_digest
 from ablation.results import check_results
-from ablation.yaml_layers import ConfigError
+from ablation.plain_yaml import ConfigError
 
 DEFAULT_STUDY = "config/demo.yaml"
 
@@ -62,6 +62,22 @@ wildcard_constraints:
 def data_source(wildcards):
     """The file or folder that the images are read from, where the user gave one."""
     return study.data.path if study.data.name == "images" else []
+
+
+# Functions, since Snakemake reads `{x}` in other params as a wildcard.
+def study_json(wildcards):
+    """The checked config for the analysis, as one line of JSON."""
+    return study.model_dump_json(exclude_unset=True, exclude={"partial", "jobs"})
+
+
+def data_json(wildcards):
+    """The config's data section, as one line of JSON."""
+    return study.data.model_dump_json()
+
+
+def configfiles(wildcards):
+    """The config files, for the commands that the report names."""
+    return CONFIGFILES
 
 
 def run_spec(wildcards):

@@ -14,7 +14,7 @@ rule prepare_data:
         mem_mb=4000,
         runtime=30,
     params:
-        data=study.data.model_dump_json(),
+        data=data_json,
     message:
         "Preparing the data set {study.data.name}"
     shell:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import product
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -101,9 +101,10 @@ def differences(one: RunSettings, other: RunSettings) -> set[str]:
 
 
 def duplicates(resolved: Mapping[str, RunSettings]) -> list[tuple[str, str]]:
-    """Pairs of variants that would train the same run."""
-    lines = {name: spec_json(settings) for name, settings in resolved.items()}
-    return [(one, other) for one, other in combinations(lines, 2) if lines[one] == lines[other]]
+    """Variants that would train the same run as an earlier one: the earlier one's name, and theirs."""
+    first: dict[str, str] = {}
+    pairs = [(first.setdefault(spec_json(settings), name), name) for name, settings in resolved.items()]
+    return [(one, other) for one, other in pairs if one != other]
 
 
 def runs(study: Study) -> list[Run]:
