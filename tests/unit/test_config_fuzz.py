@@ -41,7 +41,7 @@ FULL = {
     "title": "All of it",
     "data": {"name": "images", "path": "pictures.tar", "validation_fraction": 0.1, "train_images_per_class": 5},
     "seeds": [0, 1],
-    "jobs": {"threads": 2, "mem_mb": 1000, "runtime": 10, "checkpoint_seconds": 1.5, "seeds_per_job": 2},
+    "jobs": {"threads": 2, "mem_mb": 1000, "runtime": 10, "checkpoint_seconds": 30, "seeds_per_job": 2},
     "base": {"epochs": 4, "batch_size": 8},
     "override": {"width_multiplier": 0.125},
     "variants": {
