@@ -114,7 +114,7 @@ def test_a_failing_run_keeps_the_others_and_says_how_to_go_on(copied):
     labels.write_bytes(whole[:-8])
     result = copied.snakemake("--keep-going", "results/runs/adam/seed0/metrics.json")
     assert result.returncode != 0
-    assert "error: results/runs/adam/seed0: results/data/digits: cannot be read" in result.stdout
+    assert "error: results/runs/adam/seed0: results/data/digits/test_labels.npy: cannot be read" in result.stdout
     assert "snakemake results/runs/<variant>/seed<k>/metrics.json --configfile config/tiny.yaml" in result.stdout
     assert not (copied.folder / "results/runs/adam/seed0/metrics.json").exists()
 

@@ -1,6 +1,6 @@
 rule probe:
     input:
-        data=ancient(rules.prepare_data.output.description),
+        data=rules.prepare_data.output.description,
         arrays=ancient(rules.prepare_data.output.arrays),
     output:
         "results/probes/{variant}/seed{seed}/probe.json",
@@ -18,7 +18,6 @@ rule probe:
     params:
         study=study.study,
         spec=run_spec,
-        data=DATA_IDENTITY,
         probe=probe_options,
         code=code_digest("probe.py"),
     message:

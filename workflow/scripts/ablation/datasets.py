@@ -53,17 +53,27 @@ def prepare(config: DataConfig, output: Path) -> None:
     """Write the arrays and `data.json` into the folder `output`; older ones there are replaced.
 
     Raises:
-        DataError: the data cannot be used.
-        OSError: a file cannot be read or written.
+        DataError: the data cannot be used or not be written.
+        OSError: a file cannot be read.
     """
     source = SOURCES[config.name](config)
     splits = _splits(source, config)
     arrays = _arrays(splits)
+    description = _description(config, source, splits, arrays)
+    try:
+        _write(output, description, arrays)
+    except OSError as error:
+        raise DataError(f"{output}: the prepared data cannot be written: {error.strerror or error}") from error
+
+
+def _write(output: Path, description: Description, arrays: Mapping[str, np.ndarray]) -> None:
     _clear(output)
     for name, array in arrays.items():
         with whole_file(output / f"{name}.npy") as aside, open(aside, "wb") as file:
-            np.save(file, array, allow_pickle=False)
-    write_text(output / "data.json", _description(config, source, splits, arrays).model_dump_json(indent=2) + "\n")
+            # `np.save` would not tell why it could write only a part.
+            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+            file.write(array.data)
+    write_text(output / "data.json", description.model_dump_json(indent=2) + "\n")
 
 
 def _description(
