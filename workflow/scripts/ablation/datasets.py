@@ -96,8 +96,8 @@ def _clear(output: Path) -> None:
     What a killed preparation was writing goes too.
     """
     (output / "data.json").unlink(missing_ok=True)
-    for array in output.glob("*.npy"):
-        array.unlink()
+    for earlier in (*output.glob("*.npy"), *output.glob(".*.json")):
+        earlier.unlink()
 
 
 def _arrays(splits: Mapping[str, Split]) -> dict[str, np.ndarray]:
