@@ -55,7 +55,7 @@ class Description(BaseModel):
 def digest_of(array: np.ndarray) -> str:
     """Digest of type, shape and content: the first 16 hex digits of a SHA-256."""
     digest = hashlib.sha256(f"{array.dtype.str} {array.shape}\n".encode())
-    digest.update(np.ascontiguousarray(array).data)
+    digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()[:16]
 
 
@@ -93,8 +93,9 @@ def read_array(folder: Path, name: str, digest: str) -> np.ndarray:
     try:
         with open(path, "rb") as file:
             array = np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise PreparedDataError(f"{path}: cannot be read: {error}. {_remedy(folder)}") from error
+    except Exception as error:  # what numpy raises depends on the damage
+        reason = getattr(error, "strerror", None) or error
+        raise PreparedDataError(f"{path}: cannot be read: {reason}. {_remedy(folder)}") from error
     if digest_of(array) != digest:
         raise PreparedDataError(f"{path}: is not the array that data.json describes. {_remedy(folder)}")
     return array
