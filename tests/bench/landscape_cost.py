@@ -18,7 +18,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "scrip
 from ablation.config import Probing
 from ablation.settings import RunSettings
 from ablation.training.data import ImageSet
-from ablation.training.loop import Clock, Training, train_epoch
+from ablation.training.loop import Training, train_epoch
+from ablation.training.meters import Clock
 from ablation.training.probes import Probe
 
 KINDS = ("plain", "recorded", "probed once")
@@ -46,7 +47,11 @@ def seconds(training, images, device):
     now = time.perf_counter if device.type == "cuda" else time.process_time
     start = now()
     train_epoch(training, images)  # ends with the device's queue empty: the totals are fetched
-    return now() - start
+    if training.trace is not None:
+        training.trace.end_epoch()
+    spent = now() - start
+    training.begin_next_epoch()
+    return spent
 
 
 def main():

@@ -92,6 +92,7 @@ def make_record(run: Run, study: Study, best: float | None, last: float | None, 
             train_seconds=1500,
             images_per_second=1000 + 100 * run.seed,
             peak_memory_bytes=2**30 * (1 + run.seed),
+            interruptions=run.seed,
         ),
         origin=Origin(
             device="GPU A", versions={"torch": "2", "python": "3"}, git_commit="c1", code_digest="d1", data_digest="e1"

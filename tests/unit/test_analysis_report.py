@@ -171,8 +171,8 @@ def test_settings_cost_and_notes(study: Study, finish: Finish) -> None:
         "3",
     ]
     assert "epochs 4," in section(report, "## Settings")
-    assert cells(report, "total") == ["total", "9", "9.00", "4.50", "–", "3.00"]
-    assert cells(section(report, "## What it cost"), "adam") == ["adam", "3", "3.00", "1.50", "1,100", "3.00"]
+    assert cells(report, "total") == ["total", "9", "9.00", "4.50", "–", "3.00", "9"]
+    assert cells(section(report, "## What it cost"), "adam") == ["adam", "3", "3.00", "1.50", "1,100", "3.00", "3"]
     assert "- Focal: gamma 1 as configured is the row." in report
 
 

@@ -138,7 +138,7 @@ def test_cost_of_finished_runs(study: Study, finish: Finish) -> None:
     finish("sgd", 0, status="diverged")
     table = cost(load_runs(study)).set_index("variant")
     assert list(table.index) == ["adam", "sgd", "total"]
-    assert tuple(table.loc["adam"]) == (3, 3.0, 1.5, 1100.0, 3.0)
-    assert tuple(table.loc["sgd"]) == (1, 1.0, 0.5, 1000.0, 1.0)
+    assert tuple(table.loc["adam"]) == (3, 3.0, 1.5, 1100.0, 3.0, 3)
+    assert tuple(table.loc["sgd"]) == (1, 1.0, 0.5, 1000.0, 1.0, 0)
     assert tuple(table.loc["total"].drop("images_per_second")) == (4, 4.0, 2.0, 3.0)
     assert pd.isna(table.loc["total", "images_per_second"])

@@ -123,7 +123,7 @@ def test_averaged_weights_are_scored_with_their_own_batch_norm_statistics():
 
 def gradient_norm_after(settings, loss_scale):
     training = loop.Training.start(settings, 4, 0, CPU)
-    inputs, labels = next(training.epoch_batches(small_data().train))
+    inputs, labels = next(training.remaining_batches(small_data().train))
     loop.update(training, training.criterion(training.model(inputs), labels) * loss_scale)
     return torch.linalg.vector_norm(torch.cat([p.grad.flatten() for p in training.model.parameters()])).item()
 
@@ -139,7 +139,7 @@ def test_l1_adds_the_sign_of_every_parameter_to_its_gradient():
         training = loop.Training.start(RunSettings(**THIN, l1_lambda=l1_lambda, grad_clip=None), 4, 0, CPU)
         before = torch.cat([p.detach().flatten().clone() for p in training.model.parameters()])
         assert l1_norm(training.model.parameters()).item() == pytest.approx(before.abs().sum().item(), rel=1e-5)
-        inputs, labels = next(training.epoch_batches(small_data().train))
+        inputs, labels = next(training.remaining_batches(small_data().train))
         loop.update(training, training.criterion(training.model(inputs), labels))
         gradients.append(torch.cat([p.grad.flatten() for p in training.model.parameters()]))
     torch.testing.assert_close(gradients[1] - gradients[0], 0.01 * before.sign(), rtol=0, atol=1e-5)

@@ -28,7 +28,7 @@ def test_a_wrong_setting_is_named(monkeypatch):
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])
 def test_out_of_memory_names_the_run_and_the_command(monkeypatch, error):
-    def too_large(arguments):
+    def too_large(*_):
         raise error
 
     monkeypatch.setattr(train, "train_run", too_large)

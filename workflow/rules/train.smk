@@ -16,6 +16,8 @@ rule train:
         mem_mb=memory_of_attempt,
         runtime=runtime_of_attempt,
         gpu=int(has_gpu()),
+        # Not under params: another pace of the checkpoints is no reason to train anew.
+        checkpoint_seconds=study.jobs.checkpoint_seconds,
     params:
         study=study.study,
         spec=run_spec,
@@ -24,4 +26,4 @@ rule train:
         "Training {wildcards.variant}, seed {wildcards.seed}"
     shell:
         "exec python workflow/scripts/train.py --run $(dirname {output}) --study {params.study} --data $(dirname {input.data})"
-        " --threads {threads} --spec {params.spec:q} >> {log} 2>&1"
+        " --threads {threads} --checkpoint-seconds {resources.checkpoint_seconds} --spec {params.spec:q} >> {log} 2>&1"

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import argparse
 import math
+from pathlib import Path
 
 from ablation.records import ProbeRecord, write_record
-from ablation.training import job
-from ablation.training.data import load_data
-from ablation.training.loop import Clock, Training, train
+from ablation.training import job, run_directory
+from ablation.training.checkpoint import remove_checkpoints
+from ablation.training.data import Data, load_data
+from ablation.training.loop import Training
+from ablation.training.meters import Clock
 from ablation.training.probes import Probe
-from ablation.training.progress import Progress
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = job.parser(__doc__)
+    parser.add_argument("--run", type=Path, required=True, help="the folder to write to, .../<variant>/seed<k>")
     parser.add_argument("--every", type=int, required=True, help="probe every so many steps")
     parser.add_argument("--step-sizes", type=float, nargs="+", required=True, help="multiples of the learning rate")
     return parser.parse_args()
@@ -26,29 +29,34 @@ def parse_arguments() -> argparse.Namespace:
 
 def probe_run(arguments: argparse.Namespace) -> None:
     """Train as `train.py` does, with an observer."""
-    this = job.start(arguments)
-    data = load_data(arguments.data, this.device)
-    clock = Clock(this.device)
-    training = Training.start(this.settings, data.classes, this.seed, this.device)
-    probe = Probe(arguments.every, arguments.step_sizes, clock)
-    training.observer = probe
-    outcome = train(training, data, clock, Progress(this.settings.epochs, len(data.train)))
+    this = job.start("probe.py", arguments, arguments.run)
+    with run_directory.held(this.directory):
+        data = load_data(arguments.data, this.device)
+        clock = Clock(this.device)
+        training = Training.start(this.settings, data.classes, this.seed, this.device)
+        training.observer = probe = Probe(arguments.every, arguments.step_sizes, clock)
+        job.train_on(this, training, data, clock)
+        write_record(this.directory / "probe.json", record(this, training, data, probe))
+        remove_checkpoints(this.directory)
 
-    steps, losses = probe.steps(), [row["train_loss"] for row in outcome.history]
-    record = ProbeRecord(
+
+def record(this: job.Job, training: Training, data: Data, probe: Probe) -> ProbeRecord:
+    """What `probe.json` says."""
+    steps, seconds = probe.steps(), probe.clock.seconds
+    losses = [row["train_loss"] for row in training.outcome.history]
+    return ProbeRecord(
         study=this.study,
         variant=this.variant,
         seed=this.seed,
         spec=this.spec,
-        every=arguments.every,
-        step_sizes=arguments.step_sizes,
-        steps=steps,
-        train_losses=[loss if math.isfinite(loss) else None for loss in losses],
-        seconds_per_step=(clock.seconds["training"] - clock.seconds["probing"]) / training.steps,
-        seconds_per_probe=clock.seconds["probing"] / len(steps) if steps else None,
-        origin=job.origin("probe.py", this, data),
+        every=probe.every,
+        step_sizes=tuple(probe.step_sizes),
+        steps=tuple(steps),
+        train_losses=tuple(loss if math.isfinite(loss) else None for loss in losses),
+        seconds_per_step=seconds["training"] / training.steps,
+        seconds_per_probe=seconds["probing"] / len(steps) if steps else None,
+        origin=job.origin(this, data),
     )
-    write_record(arguments.run / "probe.json", record)
 
 
 def main() -> None:

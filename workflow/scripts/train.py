@@ -1,40 +1,52 @@
 """Train one run of the matrix: one variant, one seed -> its directory with `metrics.json`.
 
 python workflow/scripts/train.py --run results/runs/adam/seed0 --study demo --data results/data/digits --spec '{...}'
+
+With several directories behind `--run`, the runs are trained side by side.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
+import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ablation import records, step_trace
-from ablation.settings import RunSettings
 from ablation.training import job, run_directory
-from ablation.training.data import load_data
-from ablation.training.loop import Clock, Outcome, StepTrace, Training, train
+from ablation.training.checkpoint import remove_checkpoints
+from ablation.training.data import Data, load_data
+from ablation.training.loop import Training
+from ablation.training.meters import Clock, StepTrace
 from ablation.training.models import parameter_count
-from ablation.training.progress import Progress, peak_memory
+from ablation.training.progress import peak_memory
+from ablation.training.side_by_side import FINISHED, put_back, train_side_by_side
 
 
-def train_run(arguments: argparse.Namespace) -> None:
+def train_run(arguments: argparse.Namespace, directory: Path) -> None:
     """Train, then write weights, history and, last of all, the record."""
-    started = time.perf_counter()
-    this = job.start(arguments)
-    run_directory.clear(arguments.run)
-    data = load_data(arguments.data, this.device)
+    this = job.start("train.py", arguments, directory)
+    with run_directory.held(directory):
+        data = load_data(arguments.data, this.device)
+        if put_back(directory, this.spec, job.origin(this, data)):
+            return
+        clock = Clock(this.device)
+        training = Training.start(this.settings, data.classes, this.seed, this.device)
+        job.train_on(this, training, data, clock)
+        best_model = save_all(directory, training)
+        done = record(this, training, data, clock, best_model)
+        if len(arguments.run) > 1:
+            records.write_record(directory / FINISHED, done)
+        records.write_record(directory / "metrics.json", done)
+        remove_checkpoints(directory)
 
-    clock = Clock(this.device)
-    training = Training.start(this.settings, data.classes, this.seed, this.device)
-    outcome = train(training, data, clock, Progress(this.settings.epochs, len(data.train)))
 
-    best_model = save_all(arguments.run, this.settings, outcome)
-    if training.trace is not None:
-        save_steps(arguments.run / "steps.npz", training.trace)
-    record = records.RunRecord(
+def record(this: job.Job, training: Training, data: Data, clock: Clock, best_model: str | None) -> records.RunRecord:
+    """What `metrics.json` says."""
+    outcome = training.outcome
+    return records.RunRecord(
         study=this.study,
         variant=this.variant,
         seed=this.seed,
@@ -47,15 +59,17 @@ def train_run(arguments: argparse.Namespace) -> None:
         averaged=outcome.averaged,
         best_model=best_model,
         held_out=data.held_out,
-        cost=cost(clock, len(outcome.history) * len(data.train), started),
-        origin=job.origin("train.py", this, data),
+        cost=cost(training, clock, len(data.train)),
+        origin=job.origin(this, data),
     )
-    records.write_record(arguments.run / "metrics.json", record)
 
 
-def save_all(directory: Path, settings: RunSettings, outcome: Outcome) -> str | None:
+def save_all(directory: Path, training: Training) -> str | None:
     """Write everything but the record; return the best model's file name."""
+    settings, outcome = training.settings, training.outcome
     records.write_history(directory / "history.csv", outcome.history)
+    if training.trace is not None:
+        save_steps(directory / "steps.npz", training.trace)
     if outcome.averaged is not None and outcome.averaged_weights is not None:
         name = run_directory.weights_name("averaged_model", settings, outcome.averaged.test_accuracy)
         run_directory.save_weights(directory / name, outcome.averaged_weights)
@@ -72,21 +86,32 @@ def save_steps(path: Path, trace: StepTrace) -> None:
     step_trace.write_steps(path, epochs, *np.concatenate(trace.epochs).T)
 
 
-def cost(clock: Clock, images: int, started: float) -> records.Cost:
-    training = clock.seconds["training"]
+def cost(training: Training, clock: Clock, images: int) -> records.Cost:
+    seconds = clock.seconds["training"]
     return records.Cost(
-        wall_seconds=time.perf_counter() - started,
-        device_seconds=training + clock.seconds["evaluation"],
-        train_seconds=training,
-        images_per_second=images / training,
-        peak_memory_bytes=peak_memory(clock.device),
+        wall_seconds=clock.wall,
+        device_seconds=seconds + clock.seconds["evaluation"],
+        train_seconds=seconds,
+        images_per_second=len(training.outcome.history) * images / seconds,
+        peak_memory_bytes=peak_memory(training.device),
+        interruptions=training.interruptions,
     )
 
 
+def train_for_users(arguments: argparse.Namespace, directory: Path) -> None:
+    with job.errors_for_users(directory / "metrics.json"):
+        train_run(arguments, directory)
+
+
 def main() -> None:
-    arguments = job.parser(__doc__).parse_args()
-    with job.errors_for_users(arguments.run / "metrics.json"):
-        train_run(arguments)
+    parser = job.parser(__doc__)
+    parser.add_argument("--run", type=Path, nargs="+", required=True, help="the folders to write to, <variant>/seed<k>")
+    arguments = parser.parse_args()
+    train = partial(train_for_users, arguments)
+    if len(arguments.run) > 1:
+        sys.exit(train_side_by_side(arguments.run, train))
+    train(*arguments.run)
+    (arguments.run[0] / FINISHED).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -110,8 +110,10 @@ class Jobs(Strict):
     threads: PositiveInt = Field(1, description="processor cores of a job")
     mem_mb: PositiveInt = Field(4000, description="main memory of a job, in MB; a retry asks for more")
     runtime: PositiveInt = Field(240, description="time limit of a job, in minutes; a retry asks for more")
-    checkpoint_seconds: float = Field(
-        60.0, ge=0, description="seconds between two checkpoints within an epoch; each epoch's end has one anyway"
+    checkpoint_seconds: int = Field(
+        60,
+        ge=0,
+        description="seconds between two checkpoints in an epoch; its end has one too, if the last is a tenth as old",
     )
     seeds_per_job: PositiveInt = Field(1, description="runs of one variant that one job trains side by side")
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
 @contextmanager
-def whole_file(path: str | Path) -> Iterator[Path]:
+def whole_file(path: str | Path, keep: str | Path | None = None) -> Iterator[Path]:
     """A path beside `path` to write to; it becomes `path`, synced to disk, when the block ends without an error.
 
-    The temporary name keeps the ending, since some writers choose their format by it.
+    The temporary name keeps the ending, since some writers choose their format by it. With `keep`, the file that was
+    at `path` goes there.
+
+    Raises:
+        OSError: the file cannot be written, for a full disk or a missing right; what was at `path` is still there.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -21,8 +25,30 @@ def whole_file(path: str | Path) -> Iterator[Path]:
         yield aside
         with open(aside, "rb") as written:
             os.fsync(written.fileno())
+        if keep is not None and path.exists():
+            os.replace(path, keep)
         os.replace(aside, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        error.filename = str(path)
+        raise
     finally:
+        aside.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Without it, a power failure may take a file's new name back. Some file systems know no such thing."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Take away what processes that were killed while writing left in a folder that no other process writes to."""
+    for aside in folder.glob(".[0-9]*.*"):
         aside.unlink(missing_ok=True)
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ablation.files import whole_file, write_text
 
-RECORD_VERSION: Literal[1] = 1
+RECORD_VERSION: Literal[2] = 2
 HISTORY_COLUMNS = (
     "epoch",
     "learning_rate",
@@ -53,7 +53,8 @@ class Score(_Part):
 class Cost(_Part):
     """What the run took, once Python had imported torch.
 
-    `train_seconds` is the training loop alone, `device_seconds` evaluation too.
+    `train_seconds` is the training loop alone, `device_seconds` evaluation too, and `wall_seconds` everything. What was
+    trained between a checkpoint and a kill is done again, and counts once. `interruptions`: how often the run went on.
     """
 
     wall_seconds: float
@@ -61,6 +62,7 @@ class Cost(_Part):
     train_seconds: float
     images_per_second: float
     peak_memory_bytes: int
+    interruptions: int
 
 
 class Origin(_Part):
@@ -79,7 +81,7 @@ class RunRecord(_Part):
     `epochs` are those begun: a diverged run diverged in the last of them.
     """
 
-    record_version: Literal[1] = RECORD_VERSION
+    record_version: Literal[2] = RECORD_VERSION
     study: str
     variant: str
     seed: int
@@ -120,7 +122,7 @@ class ProbeRecord(_Part):
     `step_sizes` are multiples of the learning rate. `train_losses` by epoch show that it is the same run.
     """
 
-    record_version: Literal[1] = RECORD_VERSION
+    record_version: Literal[2] = RECORD_VERSION
     study: str
     variant: str
     seed: int
@@ -163,10 +165,11 @@ def _read(path: str | Path, kind: type[Record]) -> Record:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the whole file"
-        raise RecordError(
-            f"{path}: {where}: {first['msg']}. The file is damaged or of another version: delete it, and "
-            f"`snakemake {path}` makes it anew"
-        ) from error
+        if (where, first["type"]) == ("record_version", "literal_error"):
+            reason = f"is a record of version {first['input']}, and this code reads version {RECORD_VERSION}"
+        else:
+            reason = f"{where}: {first['msg']}. The file is damaged or of another version"
+        raise RecordError(f"{path}: {reason}: delete it, and `snakemake {path}` makes it anew") from error
 
 
 def write_history(path: str | Path, history: Iterable[Mapping[str, float]]) -> None:

@@ -179,6 +179,7 @@ def _cost_markdown(runs: pd.DataFrame) -> str:
             "device hours": amount(row["device_hours"]),
             "images/s (median)": amount(row["images_per_second"]),
             "peak memory (GiB)": amount(row["peak_memory_gib"]),
+            "interruptions": row["interruptions"],
         }
         for row in cost(runs).to_dict("records")
     ]

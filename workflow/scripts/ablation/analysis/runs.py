@@ -37,6 +37,7 @@ KINDS = {
     "train_seconds": "float64",
     "images_per_second": "float64",
     "peak_memory_bytes": "Int64",
+    "interruptions": "Int64",
     "device": "object",
     "git_commit": "object",
     "code_digest": "object",

@@ -66,11 +66,12 @@ def _scale_and_shift(mean: PerChannel, std: PerChannel, device: torch.device) ->
     return (1 / (255 * stds)).to(device), (means / stds).to(device)
 
 
-def training_batches(images: ImageSet, plan: EpochPlan, settings: RunSettings) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch of (inputs, labels), the last batch smaller where the count demands it."""
-    parts = zip(
-        *(each.split(settings.batch_size) for each in (plan.order, plan.flip, plan.top, plan.left)), strict=True
-    )
+def training_batches(
+    images: ImageSet, plan: EpochPlan, settings: RunSettings, start: int = 0
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """One epoch of (inputs, labels) from batch `start` on, the last batch smaller where the count demands it."""
+    drawn = (plan.order, plan.flip, plan.top, plan.left)
+    parts = zip(*(each.split(settings.batch_size)[start:] for each in drawn), strict=True)
     for chosen, flip, top, left in parts:
         batch = images.images[chosen]
         if settings.augmentation == "flip_crop":

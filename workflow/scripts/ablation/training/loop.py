@@ -1,18 +1,16 @@
 """The training loop: settings, data and seed -> history, best and last weights, and how long it took.
 
-Non-finite loss ends the run early as `diverged`; that is a result. Nothing is written here: see `run_directory.py`.
+Non-finite loss ends the run early as `diverged`; that is a result. Nothing is written here: see `run_directory.py`, and
+`interruption.py` for what happens at safe points, where `Training.state_dict` holds all that the run needs to go on.
 """
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -21,6 +19,7 @@ from ablation.settings import RunSettings
 from ablation.training.augment import normalise, plan_epoch, training_batches
 from ablation.training.data import Data, ImageSet
 from ablation.training.losses import Loss, build_loss
+from ablation.training.meters import Clock, State, StepTrace, Totals
 from ablation.training.models import build_model, l1_norm
 from ablation.training.optimizers import build_optimizer
 from ablation.training.schedules import Schedule
@@ -30,109 +29,30 @@ Weights = dict[str, Tensor]
 EpochRow = dict[str, float]
 
 
-class Clock:
-    """Seconds spent in named parts of the run, with the device's queue drained at both ends."""
-
-    def __init__(self, device: torch.device):
-        self.device = device
-        self.seconds = {"training": 0.0, "evaluation": 0.0, "probing": 0.0}
-
-    @contextmanager
-    def measure(self, part: str) -> Iterator[None]:
-        start = self._now()
-        yield
-        self.seconds[part] += self._now() - start
-
-    def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter()
-
-
-class Totals:
-    """Loss and accuracy summed on the device, read once at the end."""
-
-    def __init__(self, device: torch.device):
-        self.sums = torch.zeros(2, dtype=torch.float64, device=device)
-        self.count = 0
-
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Take in the mean loss, logits (B, classes) and labels (B,) of a batch."""
-        correct = (logits.detach().argmax(1) == labels).sum()
-        self.sums += torch.stack((loss.detach().double() * len(labels), correct.double()))
-        self.count += len(labels)
-
-    def means(self) -> tuple[float, float]:
-        """Mean loss, and top-1 accuracy in percent."""
-        loss, correct = self.sums.tolist()
-        return loss / self.count, 100 * correct / self.count
-
-
-class StepTrace:
-    """Loss and gradient norm of every step, collected on the device and fetched once an epoch."""
-
-    def __init__(self) -> None:
-        self.epochs: list[np.ndarray] = []
-        self._pending: list[Tensor] = []
-
-    def add(self, loss: Tensor, gradient_norm: Tensor) -> None:
-        """Take in a step's mean loss and the l2 norm of its gradient before clipping."""
-        self._pending.append(torch.stack((loss.detach(), gradient_norm)))
-
-    def end_epoch(self) -> None:
-        """Fetch the epoch's steps as (steps, 2)."""
-        self.epochs.append(torch.stack(self._pending).cpu().numpy())
-        self._pending = []
-
-
 class Observer(Protocol):
     """Looks at the training before each step, and must leave it as it is."""
 
     def __call__(self, training: Training, inputs: Tensor, labels: Tensor) -> None: ...
 
+    def state_dict(self) -> State: ...
 
-@dataclass
-class Training:
-    """All that changes while a run trains, and the settings that say how.
+    def load_state_dict(self, state: State) -> None: ...
 
-    `steps` counts the steps taken. `trace` is there where the settings ask for one.
-    """
 
-    settings: RunSettings
-    device: torch.device
-    model: nn.Module
-    criterion: Loss
-    optimizer: torch.optim.Optimizer
-    schedule: Schedule
-    generator: torch.Generator
-    trace: StepTrace | None = None
-    observer: Observer | None = None
-    epoch: int = 0
-    steps: int = 0
+class SafePoint(Protocol):
+    """Called between two steps or batches of the evaluation, and after each epoch: may store the training, and may end
+    it by raising."""
 
-    @classmethod
-    def start(cls, settings: RunSettings, classes: int, seed: int, device: torch.device) -> Training:
-        """Everything at its beginning, drawn from the seed."""
-        torch.manual_seed(seed)
-        model = build_model(settings, classes).to(device).to(memory_format=torch.channels_last)
-        optimizer = build_optimizer(settings, model.parameters())
-        schedule = Schedule(settings, model, optimizer)
-        generator = torch.Generator().manual_seed(seed)
-        trace = StepTrace() if settings.record_steps else None
-        return cls(settings, device, model, build_loss(settings), optimizer, schedule, generator, trace)
+    def __call__(self, *, epoch_ended: bool = False) -> None: ...
 
-    @property
-    def learning_rate(self) -> float:
-        return self.optimizer.param_groups[0]["lr"]
 
-    def epoch_batches(self, images: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
-        """A newly drawn epoch of training batches."""
-        return training_batches(images, plan_epoch(len(images), self.generator, self.device), self.settings)
+def pass_by(*, epoch_ended: bool = False) -> None:
+    """A safe point where nothing happens."""
 
 
 @dataclass
 class Outcome:
-    """What a run came to. Weights are those of the best and last epoch and of the SWA average, on the CPU."""
+    """What a run came to. Weights are those of the best epoch and of the SWA average, on the CPU."""
 
     history: list[EpochRow] = field(default_factory=list)
     diverged: bool = False
@@ -142,35 +62,166 @@ class Outcome:
     best_weights: Weights | None = None
     averaged_weights: Weights | None = None
 
+    def state_dict(self) -> State:
+        """What is known at a safe point: neither divergence nor the average."""
+        best, last = (None if score is None else score.model_dump() for score in (self.best, self.last))
+        return {"history": self.history, "best": best, "last": last, "best_weights": self.best_weights}
+
+    def load_state_dict(self, state: State) -> None:
+        self.history, self.best_weights = state["history"], state["best_weights"]
+        self.best, self.last = (None if state[key] is None else Score(**state[key]) for key in ("best", "last"))
+
+
+@dataclass
+class Training:
+    """All that changes while a run trains, and the settings that say how.
+
+    `epoch` is the one in progress, counted from 1; when all are done, it is one more than there are. `step` counts the
+    steps taken in it, `steps` those of the whole run, `interruptions` how often it went on from a checkpoint.
+    `epoch_start` is the generator's state before the epoch was drawn. `trace` is there where the settings ask for one.
+    """
+
+    settings: RunSettings
+    device: torch.device
+    model: nn.Module
+    criterion: Loss
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
+    generator: torch.Generator
+    totals: Totals
+    epoch_start: Tensor
+    trace: StepTrace | None = None
+    observer: Observer | None = None
+    safe_point: SafePoint = pass_by
+    outcome: Outcome = field(default_factory=Outcome)
+    epoch: int = 1
+    step: int = 0
+    steps: int = 0
+    interruptions: int = 0
+
+    @classmethod
+    def start(cls, settings: RunSettings, classes: int, seed: int, device: torch.device) -> Training:
+        """Everything at its beginning, drawn from the seed."""
+        torch.manual_seed(seed)
+        model = build_model(settings, classes).to(device).to(memory_format=torch.channels_last)
+        optimizer = build_optimizer(settings, model.parameters())
+        generator = torch.Generator().manual_seed(seed)
+        return cls(
+            settings=settings,
+            device=device,
+            model=model,
+            criterion=build_loss(settings),
+            optimizer=optimizer,
+            schedule=Schedule(settings, model, optimizer),
+            generator=generator,
+            totals=Totals(device),
+            epoch_start=generator.get_state(),
+            trace=StepTrace(device) if settings.record_steps else None,
+        )
+
+    @property
+    def learning_rate(self) -> float:
+        return self.optimizer.param_groups[0]["lr"]
+
+    @property
+    def has_average_to_finish(self) -> bool:
+        """Whether all epochs are done and the SWA average is not."""
+        return self.epoch > self.settings.epochs and self.schedule.average is not None
+
+    def remaining_batches(self, images: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
+        """The epoch's training batches that no step has been taken on yet; the same ones whenever they are drawn."""
+        self.generator.set_state(self.epoch_start)
+        plan = plan_epoch(len(images), self.generator, self.device)
+        return training_batches(images, plan, self.settings, start=self.step)
+
+    def begin_next_epoch(self) -> None:
+        self.epoch, self.step = self.epoch + 1, 0
+        self.totals = Totals(self.device)
+        self.epoch_start = self.generator.get_state()
+
+    def state_dict(self) -> State:
+        """All that a run needs to go on from a safe point as if nothing had happened."""
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "steps": self.steps,
+            "interruptions": self.interruptions,
+            "epoch_start": self.epoch_start,
+            "random": random_state(self.device),
+            **{name: part.state_dict() for name, part in self._parts().items()},
+        }
+
+    def load_state_dict(self, state: State) -> None:
+        """Go back to where `state_dict` was called, in a training that was started with the same settings."""
+        self.epoch, self.step, self.steps = state["epoch"], state["step"], state["steps"]
+        self.interruptions, self.epoch_start = state["interruptions"], state["epoch_start"]
+        self.generator.set_state(self.epoch_start)
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        set_random_state(state["random"], self.device)
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {
+            "model": self.model,
+            "optimizer": self.optimizer,
+            "schedule": self.schedule,
+            "totals": self.totals,
+            "outcome": self.outcome,
+            "trace": self.trace,
+            "observer": self.observer,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
+
+
+def random_state(device: torch.device) -> State:
+    """The state of torch's own random numbers, which dropout takes."""
+    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None}
+
+
+def set_random_state(state: State, device: torch.device) -> None:
+    torch.set_rng_state(state["cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], device)
+
 
 def train(training: Training, data: Data, clock: Clock, report: Callable[[EpochRow], None]) -> Outcome:
-    """Train for all epochs, keep the best one, and average weights where the settings say so."""
-    outcome = Outcome()
-    for epoch in range(1, training.settings.epochs + 1):
-        row = train_and_evaluate(training, data, clock, epoch)
+    """Train all epochs that are left, keep the best one, and average weights where the settings say so."""
+    outcome = training.outcome
+    while training.epoch <= training.settings.epochs:
+        row = train_and_evaluate(training, data, clock)
         outcome.history.append(row)
+        if training.trace is not None:
+            training.trace.end_epoch()
         report(row)
         if not (math.isfinite(row["train_loss"]) and math.isfinite(row["heldout_loss"])):
             outcome.diverged = True
-            break
-        outcome.last = _score(*(row[key] for key in ("epoch", "heldout_loss", "heldout_accuracy", "test_accuracy")))
-        if outcome.best is None or outcome.last.heldout_accuracy > outcome.best.heldout_accuracy:
-            outcome.best, outcome.best_weights = outcome.last, weights_of(training.model)
-        training.schedule.end_epoch(epoch, training.model, row["heldout_loss"])
+            return outcome
+        end_epoch(training, row)
     with clock.measure("evaluation"):
-        finish_average(training, data, outcome)
+        finish_average(training, data)
     return outcome
 
 
-def train_and_evaluate(training: Training, data: Data, clock: Clock, epoch: int) -> EpochRow:
-    """One epoch and its line of the history."""
-    training.epoch, learning_rate = epoch, training.learning_rate
+def end_epoch(training: Training, row: EpochRow) -> None:
+    """Keep the epoch's weights where they are the best so far, and set the next learning rate."""
+    outcome = training.outcome
+    outcome.last = _score(*(row[key] for key in ("epoch", "heldout_loss", "heldout_accuracy", "test_accuracy")))
+    if outcome.best is None or outcome.last.heldout_accuracy > outcome.best.heldout_accuracy:
+        outcome.best, outcome.best_weights = outcome.last, weights_of(training.model)
+    training.schedule.end_epoch(training.epoch, training.model, row["heldout_loss"])
+    training.begin_next_epoch()
+    training.safe_point(epoch_ended=True)
+
+
+def train_and_evaluate(training: Training, data: Data, clock: Clock) -> EpochRow:
+    """What is left of an epoch, and its line of the history."""
+    learning_rate = training.learning_rate
     with clock.measure("training"):
         train_loss, train_accuracy = train_epoch(training, data.train)
     with clock.measure("evaluation"):
         heldout_loss, heldout_accuracy, test_accuracy = evaluate_heldout(training.model, data, training)
     return {
-        "epoch": epoch,
+        "epoch": training.epoch,
         "learning_rate": learning_rate,
         "train_loss": train_loss,
         "train_accuracy": train_accuracy,
@@ -181,19 +232,17 @@ def train_and_evaluate(training: Training, data: Data, clock: Clock, epoch: int)
 
 
 def train_epoch(training: Training, images: ImageSet) -> tuple[float, float]:
-    """One pass over the training images: mean loss without the L1 penalty, and accuracy, both met on the way."""
+    """The rest of one pass over the training images: the pass's mean loss without the L1 penalty, and its accuracy."""
     training.model.train()
-    totals = Totals(training.device)
-    for inputs, labels in training.epoch_batches(images):
+    for inputs, labels in training.remaining_batches(images):
         if training.observer is not None:
             training.observer(training, inputs, labels)
         logits = training.model(inputs)
         loss = training.criterion(logits, labels)
         update(training, loss)
-        totals.add(loss, logits, labels)
-    if training.trace is not None:
-        training.trace.end_epoch()
-    return totals.means()
+        training.totals.add(loss, logits, labels)
+        training.safe_point()
+    return training.totals.means()
 
 
 def update(training: Training, loss: Tensor) -> None:
@@ -204,6 +253,7 @@ def update(training: Training, loss: Tensor) -> None:
     if training.trace is not None or settings.grad_clip is not None:
         record_and_clip(training, loss, parameters)
     training.optimizer.step()
+    training.step += 1
     training.steps += 1
 
 
@@ -236,17 +286,25 @@ def evaluate(model: nn.Module, images: ImageSet, training: Training) -> tuple[fl
     for batch, labels in parts:
         logits = model(normalise(batch, training.settings))
         totals.add(training.criterion(logits, labels), logits, labels)
+        training.safe_point()
     return totals.means()
 
 
-def finish_average(training: Training, data: Data, outcome: Outcome) -> None:
-    """Complete the SWA average and score it."""
-    average = training.schedule.average
-    if average is None or outcome.diverged:
+def finish_average(training: Training, data: Data) -> None:
+    """Complete and score the SWA average, on copies: the training stays as it was after its last epoch."""
+    average, outcome = training.schedule.average, training.outcome
+    if average is None:
         return
-    model = average.finish(inputs for inputs, _ in training.epoch_batches(data.train))
+    model = average.finish(stoppable_inputs(training, data.train))
     outcome.averaged = _score(training.settings.epochs, *evaluate_heldout(model, data, training))
     outcome.averaged_weights = weights_of(model)
+
+
+def stoppable_inputs(training: Training, images: ImageSet) -> Iterator[Tensor]:
+    """An epoch's inputs, with a safe point before each batch."""
+    for inputs, _ in training.remaining_batches(images):
+        training.safe_point()
+        yield inputs
 
 
 def _score(epoch: float, heldout_loss: float, heldout_accuracy: float, test_accuracy: float) -> Score:

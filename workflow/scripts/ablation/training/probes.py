@@ -17,7 +17,8 @@ from torch.func import functional_call
 from torch.nn.utils import get_total_norm
 
 from ablation.records import ProbedStep
-from ablation.training.loop import Clock, Training, objective
+from ablation.training.loop import Training, objective
+from ablation.training.meters import Clock, State
 
 Weights = dict[str, Tensor]
 LossAndGradient = Callable[[Weights], tuple[Tensor, list[Tensor]]]
@@ -85,6 +86,12 @@ class Probe:
             sizes = [multiple * learning_rate for multiple in self.step_sizes]
             seen = walk(objective_of_batch(training, inputs, labels), weights, sizes)
         self._walks.append((step, training.epoch, learning_rate, seen))
+
+    def state_dict(self) -> State:
+        return {"walks": [(*place, vars(seen)) for *place, seen in self._walks]}
+
+    def load_state_dict(self, state: State) -> None:
+        self._walks = [(*place, Walk(**seen)) for *place, seen in state["walks"]]
 
     def steps(self) -> list[ProbedStep]:
         """What was seen, step by step."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from ablation.training.loop import EpochRow
+from ablation.training.loop import EpochRow, Training
 
 
 @dataclass
@@ -18,11 +18,19 @@ class Progress:
 
     epochs: int
     images: int
-    started: float = field(default_factory=time.perf_counter)
+    done: int = 0
     best: float = 0.0
+    started: float = field(default_factory=time.perf_counter)
+
+    @classmethod
+    def of(cls, training: Training, images: int) -> Progress:
+        """That of a training as it stands, at its beginning or after an interruption."""
+        best = training.outcome.best
+        return cls(training.settings.epochs, images, training.epoch - 1, best.heldout_accuracy if best else 0.0)
 
     def __call__(self, row: EpochRow) -> None:
         epoch, elapsed = int(row["epoch"]), time.perf_counter() - self.started
+        epochs_now = epoch - self.done
         self.best = max(self.best, row["heldout_accuracy"])
         print(
             f"epoch {epoch:3d}/{self.epochs}"
@@ -30,8 +38,8 @@ class Progress:
             f"  train {row['train_loss']:.4f} {row['train_accuracy']:5.2f} %"
             f"  held out {row['heldout_loss']:.4f} {row['heldout_accuracy']:5.2f} %"
             f"  best {self.best:5.2f} %"
-            f"  {epoch * self.images / elapsed:,.0f} images/s"
-            f"  {duration(elapsed / epoch * (self.epochs - epoch))} left",
+            f"  {epochs_now * self.images / elapsed:,.0f} images/s"
+            f"  {duration(elapsed / epochs_now * (self.epochs - epoch))} left",
             flush=True,
         )
 

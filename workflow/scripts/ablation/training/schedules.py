@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,10 +55,18 @@ class WeightAverage:
         self.scheduler.step()
 
     def finish(self, inputs: Iterable[Tensor]) -> nn.Module:
-        """The averaged network, its batch-norm statistics recomputed over one epoch of training inputs."""
+        """A copy of the averaged network, its batch-norm statistics recomputed over one epoch of training inputs."""
+        averaged = deepcopy(self.averaged)
         with torch.no_grad():
-            swa_utils.update_bn(inputs, self.averaged)
-        return self.averaged.module
+            swa_utils.update_bn(inputs, averaged)
+        return averaged.module
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"averaged": self.averaged.state_dict(), "scheduler": self.scheduler.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.averaged.load_state_dict(state["averaged"])
+        self.scheduler.load_state_dict(state["scheduler"])
 
 
 class Schedule:
@@ -74,3 +84,14 @@ class Schedule:
             self.scheduler.step(heldout_loss)
         elif self.scheduler is not None:
             self.scheduler.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self._parts().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {"scheduler": self.scheduler, "average": self.average}
+        return {name: part for name, part in parts.items() if part is not None}

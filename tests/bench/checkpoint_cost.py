@@ -1,0 +1,74 @@
+"""What a checkpoint costs: its size, and the seconds to write and to read it, for the study's networks.
+
+python tests/bench/checkpoint_cost.py [--device cuda] [--folder results] [--rounds 5]
+
+`--folder` lies on the file system to be measured. Medians over the rounds; a checkpoint's writing ends on the disk.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "scripts"))
+
+from ablation.settings import RunSettings
+from ablation.training.checkpoint import Checkpoints
+from ablation.training.loop import Training, update, weights_of
+from ablation.training.meters import Clock
+
+NETWORKS = {
+    "CNN (64, 128, 256)": RunSettings(),
+    "CNN (128, 256, 512)": RunSettings(filters=(128, 256, 512)),
+    "the same with SWA": RunSettings(filters=(128, 256, 512), swa=True),
+    "VGG-A with BN": RunSettings(model="vgg_a"),
+}
+
+
+def trained(settings, device):
+    """A training after one step, so that the optimizer has its state, and with a best epoch."""
+    training = Training.start(settings, 10, 0, device)
+    inputs, labels = torch.randn(128, 3, 32, 32, device=device), torch.arange(128, device=device) % 10
+    start = time.perf_counter()
+    update(training, training.criterion(training.model(inputs), labels))
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    training.outcome.best_weights = weights_of(training.model)
+    return training, time.perf_counter() - start
+
+
+def measured(work, rounds):
+    taken = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - start)
+    return statistics.median(taken)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    parser.add_argument("--folder", type=Path, default=Path("results"))
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    for name, settings in NETWORKS.items():
+        training, step = trained(settings, arguments.device)
+        clock = Clock(arguments.device)
+        with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+            checkpoints = Checkpoints(Path(folder), {"seed": 0})
+            writing = measured(
+                lambda: checkpoints.write({"training": training.state_dict(), "clock": clock.state_dict()}),  # noqa: B023
+                arguments.rounds,
+            )
+            reading = measured(checkpoints.read, arguments.rounds)
+            size = checkpoints.newest.stat().st_size / 2**20
+        print(f"{name}: {size:.0f} MiB, written in {writing:.3f} s, read in {reading:.3f} s (first step {step:.2f} s)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Runs `train.py` and `probe.py` in forked processes, so that a test that kills fifty of them imports torch once.
+
+Started by `conftest.py`. Reads one JSON a line: `arguments` of the script, and `sabotage`, what befalls the process:
+
+- `{"at": ["ablation.training.loop.update", 3], "signal": 9}`: it gets the signal at its third call of that function;
+- `{"at_file_event": 5, "signal": 9}`: likewise before it opens, renames or removes a file of its run the fifth time;
+- `{"deterministic": true}`: torch takes no algorithm whose result varies from call to call, as some on a GPU do;
+- `{"memory": 100}`: it may take so many more MB of memory, and no more;
+- `{"clock": -86400}`: the wall clock goes back by so many seconds a call.
+
+Answers with the process id, and at its end with the exit status, negative for a signal.
+"""
+
+import importlib
+import itertools
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+import probe
+import train
+
+SCRIPTS = {"train.py": train, "probe.py": probe}
+FILE_EVENTS = ("open", "os.rename", "os.remove")
+
+
+def main():
+    # The first optimizer makes torch import two seconds' worth of modules.
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+    for line in sys.stdin:
+        request = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            run(request)
+        answer(child)
+        answer(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
+def answer(value):
+    print(json.dumps(value), flush=True)
+
+
+def run(request):
+    """Be the script, in a session of its own as under Snakemake; never returns."""
+    os.setsid()
+    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    sys.argv = request["arguments"]
+    prepare(request["sabotage"], run_directory=sys.argv[sys.argv.index("--run") + 1])
+    status = 1
+    try:
+        SCRIPTS[sys.argv[0]].main()
+        status = 0
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code)
+        status = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
+
+
+def prepare(sabotage, run_directory):
+    number = sabotage.get("signal")
+    if "at" in sabotage:
+        name, count = sabotage["at"]
+        strike_at_call(name, count, number)
+    if "at_file_event" in sabotage:
+        strike_at_file_event(sabotage["at_file_event"], number, run_directory)
+    if "memory" in sabotage:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + sabotage["memory"] * 2**20
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    if sabotage.get("deterministic"):
+        os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+        torch.use_deterministic_algorithms(True)
+    if "clock" in sabotage:
+        now = itertools.count(time.time(), sabotage["clock"])
+        time.time = lambda: next(now)
+
+
+def strike_at_call(name, count, number):
+    module, _, function = name.rpartition(".")
+    module = importlib.import_module(module)
+    original, calls = getattr(module, function), itertools.count(1)
+
+    def struck(*arguments, **options):
+        if next(calls) == count:
+            os.kill(os.getpid(), number)
+        return original(*arguments, **options)
+
+    setattr(module, function, struck)
+
+
+def strike_at_file_event(count, number, run_directory):
+    events = itertools.count(1)
+
+    def look(event, arguments):
+        if event in FILE_EVENTS and str(arguments[0]).startswith(run_directory) and next(events) == count:
+            os.kill(os.getpid(), number)
+
+    sys.addaudithook(look)
+
+
+if __name__ == "__main__":
+    main()

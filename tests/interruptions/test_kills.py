@@ -1,0 +1,117 @@
+"""A run that is killed, wherever and however often, ends as if nothing had happened: with the same bits."""
+
+import random
+import signal
+
+import pytest
+import torch
+
+KILLED = -signal.SIGKILL
+KILL = {"signal": int(signal.SIGKILL)}
+LOOP = "ablation.training.loop"
+PROBING = ["--every", "2", "--step-sizes", "0.5", "4"]
+VGG = {"model": "vgg_a", "width_multiplier": 0.05, "activation": "relu", "record_steps": True}
+RUNS = {
+    "adam-step": {"scheduler": "step", "step_size": 1},
+    "adam-cosine": {"scheduler": "cosine"},
+    "adamw-plateau": {"optimizer": "adamw", "scheduler": "plateau", "plateau_patience": 0},
+    "adamw-none": {"optimizer": "adamw", "scheduler": "none"},
+    "sgd-step": {"optimizer": "sgd", "scheduler": "step", "step_size": 1},
+    "sgd-plateau": {"optimizer": "sgd", "scheduler": "plateau", "plateau_patience": 0},
+    "sign-cosine": {"optimizer": "custom_sign_sgd", "scheduler": "cosine"},
+    "sign-none": {"optimizer": "custom_sign_sgd", "scheduler": "none", "loss": "mse", "l1_lambda": 1e-4},
+    "swa": {"swa": True, "swa_start": 2, "swa_anneal_epochs": 2},
+    "swa-sgd": {"swa": True, "swa_start": 1, "optimizer": "sgd", "scheduler": "cosine"},
+    "vgg": VGG,
+    "vgg-dropout": VGG | {"model": "vgg_a_dropout", "activation": "elu", "batch_norm": False},
+    "diverging": {"optimizer": "sgd", "learning_rate": 0.9, "loss": "mse", "grad_clip": None, "batch_norm": False},
+}
+# What a kill can meet: a step, an epoch's evaluation, the last writing, a file being opened, renamed or removed.
+PLACES = [
+    {"at": [f"{LOOP}.update", 2]},
+    {"at": [f"{LOOP}.update", 4]},
+    {"at": [f"{LOOP}.evaluate", 1]},
+    {"at": [f"{LOOP}.end_epoch", 1]},
+    {"at": ["ablation.records.write_history", 1]},
+    {"at": ["ablation.training.run_directory.save_weights", 1]},
+    {"at_file_event": 7},
+    {"at_file_event": 12},
+]
+
+
+def assert_same(run, reference):
+    """A comparison that names the file rather than printing all its bytes."""
+    left, expected = run.left(), reference.left()
+    assert left.keys() == expected.keys()
+    assert [name for name in left if left[name] != expected[name]] == []
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_killed_runs_end_with_the_same_bits(new_run, name):
+    """Each place once, one after another, so that every job goes on from the last one's checkpoint."""
+    reference = new_run("whole", **RUNS[name]).to_the_end()
+    run = new_run("killed", **RUNS[name])
+    kills = sum(run.job(**place, **KILL) == KILLED for place in PLACES)
+    print(f"{kills} kills survived by {name}")
+    assert kills >= 5
+    assert_same(run.to_the_end(), reference)
+
+
+@pytest.mark.parametrize("name", ["vgg", "vgg-dropout"])
+def test_killed_probed_runs_end_with_the_same_bits(new_run, name):
+    reference = new_run("whole", options=PROBING, **RUNS[name]).to_the_end()
+    run = new_run("killed", options=PROBING, **RUNS[name])
+    kills = sum(run.job(**place, **KILL) == KILLED for place in PLACES)
+    kills += run.job(at=["ablation.training.probes.walk", 1], **KILL) == KILLED
+    print(f"{kills} kills survived by {name}, probed")
+    assert kills >= 6
+    assert_same(run.to_the_end(), reference)
+
+
+def test_a_kill_at_any_file_event_loses_nothing(new_run):
+    """Every moment at which a file of the run is opened, renamed or removed, from the first to the last."""
+    settings = {"epochs": 2, "swa": True, "swa_start": 2, "batch_size": 40}
+    reference = new_run("whole", **settings).to_the_end()
+    kills = 0
+    while True:
+        run = new_run(f"killed-at-{kills + 1}", **settings)
+        if run.job(at_file_event=kills + 1, **KILL) != KILLED:
+            break
+        kills += 1
+        assert_same(run.to_the_end(), reference)
+    print(f"{kills} kills survived, one at each file event")
+    assert kills >= 30
+
+
+def test_kills_at_random_moments_lose_nothing(new_run):
+    """Thirty jobs, each given up to a tenth of a second, with a checkpoint at every step."""
+    random_moments = random.Random(0)
+    settings = {"epochs": 12, "filters": [16, 24, 32], "dropout": 0.3}
+    reference = new_run("whole", **settings).to_the_end()
+    run = new_run("killed", **settings)
+    kills = 0
+    while kills < 30 and run.job(kill_after=random_moments.uniform(0.02, 0.2)) == KILLED:
+        kills += 1
+    print(f"{kills} kills survived: {run.said().count('goes on from a checkpoint')} times from a checkpoint")
+    assert kills >= 10
+    assert_same(run.to_the_end(), reference)
+
+
+def test_two_threads_repeat_too(new_run):
+    settings = {"options": ["--threads", "2"], "filters": [16, 24, 32]}
+    reference = new_run("whole", **settings).to_the_end()
+    run = new_run("killed", **settings)
+    for step in (3, 5, 4):
+        assert run.job(at=[f"{LOOP}.update", step], **KILL) == KILLED
+    assert_same(run.to_the_end(), reference)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("name", ["adam-cosine", "sgd-step", "swa", "vgg"])
+def test_a_gpu_repeats_too_in_its_deterministic_mode(new_run, name):
+    settings = {"options": ["--device", "cuda"], "filters": [16, 24, 32]} | RUNS[name]
+    reference = new_run("whole", **settings).to_the_end(deterministic=True)
+    run = new_run("killed", **settings)
+    for step in (3, 5, 4):
+        assert run.job(at=[f"{LOOP}.update", step], deterministic=True, **KILL) == KILLED
+    assert_same(run.to_the_end(deterministic=True), reference)

@@ -1,0 +1,87 @@
+"""Several runs in one job: the same results as one by one, and none of them is lost with another."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+GO_ON_LATER = 75
+LOOP = "ablation.training.loop"
+
+
+@pytest.fixture
+def pack(new_run):
+    """Three seeds of a variant."""
+    return [new_run("together", seed=seed) for seed in (0, 1, 2)]
+
+
+@pytest.fixture
+def one_by_one(new_run):
+    """What the three leave when each has a job of its own."""
+    return [new_run("one-by-one", seed=seed).to_the_end().left() for seed in (0, 1, 2)]
+
+
+def log_of(run):
+    return (run.directory / "train.log").read_text()
+
+
+def test_runs_side_by_side_end_as_one_by_one(pack, one_by_one):
+    first, *others = pack
+    assert first.job(together_with=others) == 0
+    assert [run.left() for run in pack] == one_by_one
+    assert all("epoch   3/3" in log_of(run) for run in pack)
+
+
+def test_a_failed_run_takes_no_other_with_it(pack, one_by_one):
+    """Snakemake then deletes the results of the whole job; the next job trains only the failed run."""
+    first, second, third = pack
+    second.directory.mkdir(parents=True)
+    holder = subprocess.Popen(["flock", "--no-fork", str(second.directory / "run.lock"), "sleep", "60"])
+    try:
+        time.sleep(0.5)
+        assert first.job(together_with=[second, third]) == 1
+    finally:
+        holder.kill()
+        holder.wait()
+    assert f"{second.directory} ended with status 1: error: {second.directory}: in use by" in first.said()
+    for run in (first, third):
+        (run.directory / "metrics.json").unlink()
+
+    assert first.job(together_with=[second, third]) == 0
+    assert ["was finished by an earlier job" in log_of(run) for run in pack] == [True, False, True]
+    assert [run.left() for run in pack] == one_by_one
+
+
+def test_a_finished_run_of_other_settings_is_not_put_back(pack, new_run):
+    first, second, _ = pack
+    assert first.job(together_with=[second]) == 0
+    (second.directory / "finished.json").write_bytes((second.directory / "metrics.json").read_bytes())
+    second.settings = second.settings | {"learning_rate": 0.01}
+    second.to_the_end()
+    assert second.left() == new_run("changed", seed=1, learning_rate=0.01).to_the_end().left()
+
+
+def test_a_signal_to_the_job_reaches_every_run(pack):
+    first, *others = pack
+    first.settings = first.settings | {"epochs": 500}
+    threading.Thread(target=end_when_all_train, args=(first.server, pack)).start()
+    assert first.job(checkpoint_seconds=60, together_with=others) == GO_ON_LATER
+    assert all("ended by SIGTERM after" in log_of(run) for run in pack)
+    assert all((run.directory / "checkpoint.pt").exists() for run in pack)
+
+
+def end_when_all_train(server, runs):
+    while not all((run.directory / "train.log").exists() and "epoch   1/" in log_of(run) for run in runs):
+        time.sleep(0.05)
+    os.kill(server.child, signal.SIGTERM)
+
+
+def test_all_killed_runs_go_on(pack, one_by_one):
+    first, *others = pack
+    assert first.job(together_with=others, at=[f"{LOOP}.update", 3], signal=int(signal.SIGKILL)) == 1
+    assert first.job(together_with=others) == 0
+    assert all("goes on from a checkpoint after 2 steps" in log_of(run) for run in pack)
+    assert [run.left() for run in pack] == one_by_one

@@ -1,0 +1,106 @@
+"""What is measured while a run trains: seconds, loss and accuracy, and every step. Each can be stored and restored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+State = dict[str, Any]
+
+
+class Clock:
+    """Seconds spent in named parts of the run, with the device's queue drained where one part ends and another begins.
+
+    A part within another stops the outer one. `wall` counts from the making of the clock, and over interruptions.
+    """
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        self.seconds = {"training": 0.0, "evaluation": 0.0, "probing": 0.0, "checkpoints": 0.0}
+        self._part: str | None = None
+        self._since = self._started = time.perf_counter()
+
+    @contextmanager
+    def measure(self, part: str) -> Iterator[None]:
+        outer = self._part
+        self._switch(part)
+        yield
+        self._switch(outer)
+
+    @property
+    def wall(self) -> float:
+        return time.perf_counter() - self._started
+
+    def state_dict(self) -> State:
+        self._switch(self._part)
+        return {"seconds": dict(self.seconds), "wall": self.wall}
+
+    def load_state_dict(self, state: State) -> None:
+        self.seconds = dict(state["seconds"])
+        self._started -= state["wall"]
+
+    def _switch(self, part: str | None) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        now = time.perf_counter()
+        if self._part is not None:
+            self.seconds[self._part] += now - self._since
+        self._part, self._since = part, now
+
+
+class Totals:
+    """Loss and accuracy summed on the device, read once at the end."""
+
+    def __init__(self, device: torch.device):
+        self.sums = torch.zeros(2, dtype=torch.float64, device=device)
+        self.count = 0
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Take in the mean loss, logits (B, classes) and labels (B,) of a batch."""
+        correct = (logits.detach().argmax(1) == labels).sum()
+        self.sums += torch.stack((loss.detach().double() * len(labels), correct.double()))
+        self.count += len(labels)
+
+    def means(self) -> tuple[float, float]:
+        """Mean loss, and top-1 accuracy in percent."""
+        loss, correct = self.sums.tolist()
+        return loss / self.count, 100 * correct / self.count
+
+    def state_dict(self) -> State:
+        return {"sums": self.sums, "count": self.count}
+
+    def load_state_dict(self, state: State) -> None:
+        self.sums.copy_(state["sums"])
+        self.count = state["count"]
+
+
+class StepTrace:
+    """Loss and gradient norm of every step, collected on the device and fetched once an epoch."""
+
+    def __init__(self, device: torch.device):
+        self.device = device
+        self.epochs: list[np.ndarray] = []
+        self._pending: list[Tensor] = []
+
+    def add(self, loss: Tensor, gradient_norm: Tensor) -> None:
+        """Take in a step's mean loss and the l2 norm of its gradient before clipping."""
+        self._pending.append(torch.stack((loss.detach(), gradient_norm)))
+
+    def end_epoch(self) -> None:
+        """Fetch the epoch's steps as (steps, 2)."""
+        self.epochs.append(torch.stack(self._pending).cpu().numpy())
+        self._pending = []
+
+    def state_dict(self) -> State:
+        pending = torch.stack(self._pending) if self._pending else torch.empty(0, 2)
+        return {"epochs": [torch.from_numpy(epoch) for epoch in self.epochs], "pending": pending}
+
+    def load_state_dict(self, state: State) -> None:
+        self.epochs = [epoch.numpy() for epoch in state["epochs"]]
+        self._pending = list(state["pending"].to(self.device))
