@@ -1,7 +1,12 @@
 """A tiny study from config to report, and what a user then asks of it."""
 
+import getpass
 import json
+import re
 import shutil
+import socket
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -117,6 +122,20 @@ def test_a_failing_run_keeps_the_others_and_says_how_to_go_on(copied):
     assert "error: results/runs/adam/seed0: results/data/digits/test_labels.npy: cannot be read" in result.stdout
     assert "snakemake results/runs/<variant>/seed<k>/metrics.json --configfile config/tiny.yaml" in result.stdout
     assert not (copied.folder / "results/runs/adam/seed0/metrics.json").exists()
+
+
+def test_nothing_tells_of_the_environment_the_user_or_the_place(finished):
+    assert finished.snakemake("--report", "report.html").returncode == 0
+    files = [path for path in (finished.folder / "results").rglob("*") if path.is_file()]
+    assert len(files) > 50
+    private = [finished.secret, "SOME_TOKEN", str(finished.folder), str(Path.home()), str(Path(sys.prefix).parent)]
+    for path in (*files, finished.folder / "report.html"):
+        content = path.read_bytes()
+        assert not [text for text in private if text.encode() in content], path
+    words = re.compile(rf"\b({re.escape(socket.gethostname())}|{re.escape(getpass.getuser())})\b")
+    for path in files:
+        if path.suffix in (".json", ".csv", ".md", ".log"):
+            assert not words.search(path.read_text()), path
 
 
 def test_the_html_report_holds_tables_and_figures(finished):
