@@ -27,8 +27,7 @@ def faults(source: str) -> Iterator[str]:
         if isinstance(node, ast.Import) and {alias.name for alias in node.names} & UNSAFE_MODULES:
             yield f"line {node.lineno}: {ast.unparse(node)}"
         if isinstance(node, ast.ImportFrom) and node.module in UNSAFE_MODULES:
-            if not all(alias.name.endswith("Error") for alias in node.names):
-                yield f"line {node.lineno}: {ast.unparse(node)}"
+            yield from (f"line {node.lineno}: {each.name}" for each in node.names if not each.name.endswith("Error"))
         if isinstance(node, ast.Call) and not is_safe(node):
             yield f"line {node.lineno}: {ast.unparse(node)}"
 

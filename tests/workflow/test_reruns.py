@@ -194,6 +194,15 @@ def test_data_that_are_prepared_again_train_nothing(study):
     assert jobs(study) == []
 
 
+def test_deleted_data_train_nothing_once_they_are_prepared_again(study):
+    shutil.rmtree(study.folder / "results/data")
+    assert jobs(study) == []
+    result = study.snakemake("results/data/images/data.json", config=CONFIG)
+    assert result.returncode == 0, result.stdout
+    edit(study, CONFIG, "seeds: [0, 1]", "seeds: [0, 1, 2]")
+    assert trained(jobs(study)) == ["bn-fast 2", "bn-slow 2", "fast 2", "sgd 2", "slow 2"]
+
+
 def test_without_snakemake_s_notes_nothing_is_trained_and_the_report_names_what_is_outdated(study):
     shutil.rmtree(study.folder / ".snakemake")
     edit(study, CONFIG, "sgd: {optimizer: sgd}", "sgd: {optimizer: sgd, momentum: 0.5}")

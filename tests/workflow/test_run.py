@@ -134,7 +134,7 @@ def test_nothing_tells_of_the_environment_the_user_or_the_place(finished):
         assert not [text for text in private if text.encode() in content], path
     words = re.compile(rf"\b({re.escape(socket.gethostname())}|{re.escape(getpass.getuser())})\b")
     for path in files:
-        if path.suffix in (".json", ".csv", ".md", ".log"):
+        if path.suffix in (".json", ".csv", ".md", ".log", ".lock"):
             assert not words.search(path.read_text()), path
 
 
