@@ -96,3 +96,11 @@ def test_after_a_kill_of_snakemake_alone_a_second_job_does_not_disturb_the_first
         os.kill(orphan, signal.SIGCONT)
     wait_for((training.folder / TARGET).exists)
     assert "Nothing to be done" in training.snakemake("-n", TARGET, config=CONFIG).stdout
+
+
+def test_what_a_run_finished_without_its_snakemake_is_taken(training):
+    os.kill(training.process.pid, signal.SIGKILL)
+    training.process.wait()
+    wait_for((training.folder / TARGET).exists)
+    assert training.snakemake("--unlock", config=CONFIG).returncode == 0
+    assert "Nothing to be done" in training.snakemake(TARGET, config=CONFIG).stdout
