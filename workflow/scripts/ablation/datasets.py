@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -270,7 +270,8 @@ def _pixels(content: bytes) -> bytes:
         size = image.size
         pixels = image.convert("RGB").tobytes() if size == (SIZE, SIZE) else b""
     except Exception as error:  # what Pillow raises depends on the format and on the damage
-        raise DataError(f"cannot be read as an image ({error.__class__.__name__}: {error})") from error
+        reason = "unknown format" if isinstance(error, UnidentifiedImageError) else f"{type(error).__name__}: {error}"
+        raise DataError(f"cannot be read as an image ({reason})") from error
     if not pixels:
         raise DataError(f"is {size[0]}x{size[1]} pixels; images must be {SIZE}x{SIZE}, so scale or crop them first")
     return pixels
