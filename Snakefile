@@ -10,6 +10,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/landscape.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/cluster.smk"
 
 
 rule all:
@@ -19,4 +20,4 @@ rule all:
 
 
 onerror:
-    print(ON_FAILURE)
+    print(on_failure())

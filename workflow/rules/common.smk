@@ -8,31 +8,25 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
-from ablation import matrix
+from ablation import cluster, commands, matrix
 from ablation.config import Probing
 from ablation.data_identity import data_identity
 from ablation.image_files import DataError
 from ablation.loading import load_study
-from ablation.machine import has_gpu
+from ablation.machine import has_gpu, set_environment
 from ablation.provenance import code_digest
 from ablation.results import check_results
 from ablation.yaml_layers import ConfigError
 
 DEFAULT_STUDY = "config/demo.yaml"
 
-# Jobs run with the Python that runs Snakemake, also where its environment is not activated.
-os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
-# Without this, glibc gives freed blocks back to the system at every step, and training on a CPU takes half as long again.
-os.environ.setdefault(
-    "GLIBC_TUNABLES",
-    "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456",
-)
+set_environment()
 
 try:
     study = load_study(workflow.configfiles or [DEFAULT_STUDY], workflow.config_settings.config)
     check_results(study)
     # A job of a cluster need not look at the images again: what started it has.
-    DATA = f"results/data/{study.data.name}"
+    DATA = str(commands.data_folder(study))
     DATA_IDENTITY = data_identity(study.data, Path(DATA), look=workflow.is_main_process)
 except ConfigError as error:
     raise WorkflowError(f"The config has {len(error.errors)} error(s); no job was started.\n{error}")
@@ -45,11 +39,6 @@ CONFIGFILES = [os.path.relpath(path) for path in workflow.configfiles]
 if CONFIGFILES == [DEFAULT_STUDY]:
     CONFIGFILES = []
 CONFIG_OPTION = shlex.join(["--configfile", *CONFIGFILES]) if CONFIGFILES else ""
-ON_FAILURE = f"""\
-Some jobs failed; what is finished is kept. Rerun one run by its target:
-  snakemake results/runs/<variant>/seed<k>/metrics.json {CONFIG_OPTION}
-or report on the finished runs, with the others named:
-  snakemake report --config partial=true {CONFIG_OPTION}"""
 
 DATA_PARTS = [
     "train",
@@ -88,13 +77,24 @@ def run_spec(wildcards):
 
 
 def memory_of_attempt(wildcards, attempt):
-    """MB of main memory for a training job: a retry gets as much more as the first try had."""
-    return study.jobs.mem_mb * attempt
+    """MB of main memory for a training job: a retry gets as much more as the first try had, up to three times."""
+    return study.jobs.mem_mb * min(attempt, 3)
 
 
 def runtime_of_attempt(wildcards, attempt):
-    """Minutes for a training job: a retry gets as much more as the first try had."""
-    return study.jobs.runtime * attempt
+    """Minutes for a training job: a retry gets as much more as the first try had, up to three times."""
+    return study.jobs.runtime * min(attempt, 3)
+
+
+def on_failure():
+    """What to type after a failure, with the profile that was used."""
+    profile = {"slurm": "--profile slurm ", "cluster-generic": "--profile profiles/submitit "}
+    snakemake = f"snakemake {profile.get(workflow.executor_plugin.name, '')}"
+    return f"""\
+Some jobs failed; what is finished is kept. Rerun one run by its target:
+  {snakemake}results/runs/<variant>/seed<k>/metrics.json {CONFIG_OPTION}
+or report on the finished runs, with the others named:
+  {snakemake}report --config partial=true {CONFIG_OPTION}"""
 
 
 def probe_options(wildcards):

@@ -25,5 +25,4 @@ rule train:
     message:
         "Training {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "exec python workflow/scripts/train.py --run $(dirname {output}) --study {params.study} --data $(dirname {input.data})"
-        " --threads {threads} --checkpoint-seconds {resources.checkpoint_seconds} --spec {params.spec:q} >> {log} 2>&1"
+        commands.TRAIN

@@ -52,6 +52,10 @@ class Run:
         return str(self.directory / "metrics.json")
 
     @property
+    def log(self) -> str:
+        return str(self.directory / "train.log")
+
+    @property
     def probe(self) -> str:
         return str(PurePosixPath("results", "probes", self.variant, f"seed{self.seed}", "probe.json"))
 

@@ -1,0 +1,65 @@
+"""What SLURM would refuse ends with a sentence before anything is queued."""
+
+import subprocess
+
+import pytest
+
+from .conftest import ENVIRONMENT, PROFILE, SNAKEMAKE
+
+STUDY = "base: {filters: [2, 3, 4], epochs: 2}\nvariants: {adam: {}}\n"
+PARTITIONS = "This cluster's partitions: broken, gpu, high, low."
+REFUSED = {
+    "partition": (
+        ("# slurm_partition: gpu", "slurm_partition: gpus"),
+        [
+            "SLURM refuses a job of rule train: Invalid partition name specified (asked for: --partition=gpus ",
+            PARTITIONS,
+        ],
+    ),
+    "account": (("# slurm_account: lab", "slurm_account: labs"), ["Invalid account", "--account=labs"]),
+    "more GPUs than a node has": (
+        ("{gpu: 1}\n", '{gpu: 0, gres: "gpu:9"}\n'),
+        ["Requested node configuration is not available", "--gres=gpu:9"],
+    ),
+    "a kind of GPU that is not there": (
+        ("{gpu: 1}\n", '{gpu: 0, gres: "gpu:a100:1"}\n'),
+        ["Requested node configuration is not available", "--gres=gpu:a100:1"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_slurm_refuses_is_said_before_anything_is_queued(new_project, what):
+    change, expected = REFUSED[what]
+    project = new_project("refused", STUDY, [change])
+    status, output = project.run()
+    assert status != 0
+    for part in ["No job was submitted: ", *expected]:
+        assert part in output
+    assert "Traceback" not in output
+    assert project.history("JobID") == []
+
+
+def test_no_sbatch_on_the_path(new_project, tmp_path):
+    project = new_project("nowhere", STUDY)
+    for tool in ("bash", "sh", "dirname", "which"):
+        (tmp_path / tool).symlink_to(f"/usr/bin/{tool}")
+    result = subprocess.run(
+        [*SNAKEMAKE, *PROFILE],
+        cwd=project.folder,
+        env=ENVIRONMENT | {"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode != 0
+    assert "No job was submitted: there is no sbatch on the PATH" in result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+
+
+def test_a_share_of_a_gpu(new_project):
+    project = new_project("share", STUDY, [("{gpu: 1}\n", '{gpu: 0, gres: "shard:1"}\n')])
+    status, output = project.run("results/runs/adam/seed0/metrics.json")
+    assert status == 0, output
+    ((resources,),) = project.history("AllocTRES")
+    assert "gres/shard=1" in resources

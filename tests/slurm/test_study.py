@@ -1,0 +1,110 @@
+"""A whole study as SLURM jobs, and what a user then asks of it."""
+
+import pytest
+
+STUDY = """\
+base: {model: vgg_a, width_multiplier: 0.05, activation: relu, epochs: 2, batch_size: 16, record_steps: true,
+  scheduler: none, grad_clip: null, weight_decay: 0.0}
+variants:
+  slow: &plain {batch_norm: false}
+  fast: {<<: *plain, learning_rate: 0.002}
+  bn-slow: {}
+  bn-fast: {learning_rate: 0.002}
+tables:
+  models:
+    title: Models
+    rows: [{variant: slow, label: VGG}, {variant: bn-slow, label: VGG with BN}]
+landscape:
+  title: Batch normalisation
+  models:
+    - {label: Plain, band: [slow, fast], probed: {adam: fast}}
+    - {label: With BN, band: [bn-slow, bn-fast], probed: {adam: bn-fast}}
+  probe: {every: 3, step_sizes: [1, 4]}
+"""
+TRAINED = ["slow", "fast", "bn-slow", "bn-fast"]
+JOBS = [*(f"train_wildcards_{variant}_0" for variant in TRAINED), "probe_wildcards_fast_0", "probe_wildcards_bn-fast_0"]
+GPUS = 4  # of the default partition
+
+SHORT = """\
+base: {filters: [2, 3, 4], epochs: 2}
+jobs: {mem_mb: 1500}
+variants: {sound: {}, doomed: {optimizer: sgd}}
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(new_project):
+    """A project whose study has run through; tests only read it."""
+    project = new_project("finished", STUDY)
+    project.status, project.output = project.run()
+    return project
+
+
+def test_the_whole_study_runs_and_is_reported(finished):
+    assert finished.status == 0, finished.output
+    assert "4 of 4 runs completed" in finished.read("results/report.md")
+    for name in ("tables/models.csv", "landscape/bands.svg", "landscape/claims.csv", "tables/runs.csv"):
+        assert (finished.folder / "results" / name).stat().st_size > 0
+
+
+def test_training_and_probing_are_jobs_with_a_gpu_each_and_nothing_else_is_a_job(finished):
+    jobs = finished.history("JobName", "Comment", "AllocTRES", "TimelimitRaw", "State")
+    assert all(name.startswith("tiny_") for name, *_ in jobs)
+    assert sorted(comment for _, comment, *_ in jobs) == sorted(f"rule_{job}" for job in JOBS)
+    for _, _, resources, minutes, state in jobs:
+        assert {"cpu=1", "mem=4000M", "gres/gpu=1"} <= set(resources.split(","))
+        assert (minutes, state) == ("240", "COMPLETED")
+
+
+def test_no_more_jobs_run_at_a_time_than_there_are_gpus(finished):
+    jobs = finished.history("Submit", "Start", "End")
+    assert len(jobs) > GPUS
+    assert max(submit for submit, _, _ in jobs) <= min(
+        end for *_, end in jobs
+    )  # all waited for SLURM, none for Snakemake
+    for moment in {start for _, start, _ in jobs}:
+        assert sum(start <= moment < end for _, start, end in jobs) <= GPUS
+
+
+def test_slurm_s_log_of_a_run_lies_beside_the_run_s_own(finished):
+    logs = list((finished.folder / "results/runs/slow/seed0/slurm").glob("*.log"))
+    assert len(logs) == 1
+    assert "Training slow, seed 0" in logs[0].read_text()
+    assert list((finished.folder / "results/probes/fast/seed0/slurm").glob("*.log"))
+
+
+def test_a_finished_study_has_nothing_to_do(finished):
+    assert "Nothing to be done" in finished.run("-n")[1]
+    assert "Nothing to be done" in finished.run()[1]
+
+
+def test_a_failed_run_is_named_the_others_finish_and_its_target_reruns_it_alone(new_project):
+    project = new_project("doomed", SHORT)
+    lock = project.folder / "results/runs/doomed/seed0/run.lock"
+    lock.mkdir(parents=True)  # train.py cannot open it
+    status, output = project.run("--retries", "0")
+    assert status != 0
+    assert (project.folder / "results/runs/sound/seed0/metrics.json").exists()
+    assert "Error in rule train" in project.log("doomed/seed0")
+    assert "snakemake --profile slurm results/runs/<variant>/seed<k>/metrics.json" in output
+
+    status, output = project.run("report", "--config", "partial=true")
+    assert status == 0, output
+    assert "**Missing** (1)" in project.read("results/report.md")
+
+    lock.rmdir()
+    before = len(project.history("JobID"))
+    status, output = project.run("results/runs/doomed/seed0/metrics.json")
+    assert status == 0, output
+    assert len(project.history("JobID")) == before + 1
+
+
+def test_a_job_out_of_memory_is_tried_again_with_more(new_project):
+    project = new_project("memory", SHORT.replace("1500", "350").replace("epochs: 2", "epochs: 100"))
+    status, output = project.run("results/runs/sound/seed0/metrics.json")
+    assert status == 0, output
+    tries = project.history("ReqMem", "State")
+    assert [memory for memory, _ in tries] == ["350M", "700M", "1050M"][: len(tries)]
+    # Without cgroups, as here, SLURM ends the job and says why in its log; with them the state is OUT_OF_MEMORY.
+    assert [tries[0][1], tries[-1][1]] == ["FAILED", "COMPLETED"]
+    assert "exceeded memory limit" in project.log("sound/seed0").lower()

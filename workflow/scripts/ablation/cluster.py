@@ -1,0 +1,93 @@
+"""What is done before Snakemake's executor submits jobs to SLURM: checks that end in one sentence, names and logs.
+
+Each check is one call of a SLURM command, whatever the number of jobs.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+LOGS = Path("results/logs/slurm")  # as `slurm-logdir` in the profile
+# Resources of a job as options of sbatch, as the executor passes them.
+OPTIONS = {
+    "slurm_partition": "--partition",
+    "slurm_account": "--account",
+    "qos": "--qos",
+    "constraint": "--constraint",
+    "gpu": "--gpus",
+    "gres": "--gres",
+    "mem_mb": "--mem",
+    "runtime": "--time",
+    "_cores": "--cpus-per-task",
+}
+
+
+class ClusterError(Exception):
+    """SLURM would not take the jobs; the message says why and what to do."""
+
+
+def check(jobs: list[Any], folder: str) -> None:
+    """Refuse what SLURM would refuse, and what is already in its queue, before anything is submitted."""
+    check_requests(jobs, "profiles/slurm/config.yaml")
+    check_queue(folder)
+
+
+def check_requests(jobs: list[Any], profile: str) -> None:
+    """Refuse what SLURM would refuse, which `profile` asks for."""
+    if not shutil.which("sbatch"):
+        raise ClusterError("No job was submitted: there is no sbatch on the PATH; is this a login node of the cluster?")
+    for rule in sorted({job.rule.name for job in jobs}):
+        check_request(next(job for job in jobs if job.rule.name == rule), profile)
+
+
+def check_request(job: Any, profile: str) -> None:
+    """Let SLURM say whether it would take a job like this one."""
+    options = [f"{option}={job.resources[key]}" for key, option in OPTIONS.items() if job.resources.get(key)]
+    extra = shlex.split(job.resources.get("slurm_extra", ""))
+    answer = slurm("sbatch", "--test-only", "--ntasks=1", *options, *extra, "--wrap=true")
+    # Nodes that are busy or down now are something to wait for.
+    if answer.returncode != 0 and "busy" not in answer.stderr:
+        reason = answer.stderr.strip().rpartition(": ")[2]
+        partitions = ", ".join(sorted(set(slurm("sinfo", "--noheader", "--format=%R").stdout.split())))
+        raise ClusterError(
+            f"No job was submitted: SLURM refuses a job of rule {job.rule.name}: {reason} (asked for: "
+            f"{' '.join([*options, *extra])}). Set what is wrong at the top of {profile}, or cores, "
+            f"memory and time in the study's `jobs`. This cluster's partitions: {partitions}."
+        )
+
+
+def check_queue(folder: str) -> None:
+    """Jobs that a killed Snakemake left would be submitted twice. The executor's have a comment: rule_..."""
+    queue = slurm("squeue", "--me", "--noheader", "--format=%i %k %Z").stdout.splitlines()
+    jobs = [line.split(maxsplit=2) for line in queue]
+    here = os.path.realpath(folder)
+    left = [job for job, rule, where in jobs if rule.startswith("rule_") and os.path.realpath(where) == here]
+    if left:
+        raise ClusterError(
+            f"No job was submitted: {len(left)} job(s) of an earlier call in this folder are still in SLURM's queue. "
+            f"Let them end (`squeue --me` shows them), or cancel them: scancel {' '.join(left)}"
+        )
+
+
+def slurm(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def log_beside_runs(jobs: list[Any]) -> None:
+    """Let the folder in which the executor has SLURM write a run's log be one in the run's own folder."""
+    for job in jobs:
+        logs = Path(job.output[0]).parent / "slurm"
+        logs.mkdir(parents=True, exist_ok=True)
+        link = LOGS / f"rule_{job.rule.name}" / "_".join(job.wildcards)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink() and not link.exists():
+            link.symlink_to(os.path.relpath(logs, link.parent))
+
+
+def name_jobs(workflow: Any, study: str) -> None:
+    """The executor names all jobs of a call alike, and finds them by it; rule, variant and seed are in the comment."""
+    executor = workflow.scheduler._executor
+    executor.run_uuid = f"{study}_{executor.run_uuid}"
