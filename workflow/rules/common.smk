@@ -10,6 +10,8 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
 from ablation import cluster, commands, matrix
 from ablation.config import Probing
+from ablation.data_identity import data_identity
+from ablation.image_files import DataError
 from ablation.loading import load_study
 from ablation.machine import has_gpu, set_environment
 from ablation.provenance import code_digest
@@ -23,8 +25,13 @@ set_environment()
 try:
     study = load_study(workflow.configfiles or [DEFAULT_STUDY], workflow.config_settings.config)
     check_results(study)
+    # A job of a cluster need not look at the images again: what started it has.
+    DATA = str(commands.data_folder(study))
+    DATA_IDENTITY = data_identity(study.data, Path(DATA), look=workflow.is_main_process)
 except ConfigError as error:
     raise WorkflowError(f"The config has {len(error.errors)} error(s); no job was started.\n{error}")
+except DataError as error:
+    raise WorkflowError(f"The images cannot be used; no job was started.\n{error}")
 
 settings_of = matrix.resolve(study)
 # What `snakemake` has to be told to run this study again, for the commands that messages and report name.
@@ -33,7 +40,6 @@ if CONFIGFILES == [DEFAULT_STUDY]:
     CONFIGFILES = []
 CONFIG_OPTION = shlex.join(["--configfile", *CONFIGFILES]) if CONFIGFILES else ""
 
-DATA = str(commands.data_folder(study))
 DATA_PARTS = [
     "train",
     *(["validation"] if study.data.validation_fraction else []),
@@ -59,20 +65,16 @@ wildcard_constraints:
     table="|".join(study.tables) or "none",
 
 
-def data_source(wildcards):
-    """The file or folder that the images are read from, where the user gave one."""
-    return study.data.path if study.data.name == "images" else []
+def data_section(wildcards, output):
+    """The config's data section. It names a place, and a moved archive shall make nothing anew: Snakemake compares no
+    parameter whose function asks for `output`."""
+    return study.data.model_dump_json()
 
 
 # Functions, since Snakemake reads `{x}` in other params as a wildcard.
 def study_json(wildcards):
     """The checked config for the analysis, as one line of JSON."""
-    return study.model_dump_json(exclude_unset=True, exclude={"partial", "jobs"})
-
-
-def data_json(wildcards):
-    """The config's data section, as one line of JSON."""
-    return study.data.model_dump_json()
+    return study.model_dump_json(exclude_unset=True, exclude={"partial": True, "jobs": True, "data": {"path"}})
 
 
 def configfiles(wildcards):
