@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test check install lock schema
+.PHONY: demo test check install lock audit schema
 
 demo: install
 	@start=$$(date +%s); snakemake --configfile config/demo.yaml \
@@ -32,6 +32,10 @@ install: .venv/installed
 lock: install
 	uv pip compile requirements.in --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header --quiet --output-file requirements.lock
+
+# Asks the registry for known vulnerabilities of the locked versions; a package it could not ask for is a failure too.
+audit: install
+	uv tool run --from pip-audit==2.10.1 pip-audit --strict --requirement requirements.lock --require-hashes --disable-pip
 
 schema: install
 	python workflow/scripts/write_schema.py

@@ -11,8 +11,9 @@ import write_schema
 from ablation import matrix
 from ablation.config import DataConfig, Jobs, Landscape, Study
 from ablation.loading import load_study
+from ablation.plain_yaml import ConfigError
 from ablation.settings import RunSettings
-from ablation.yaml_layers import ConfigError, merged, read_layers
+from ablation.yaml_layers import merged, read_layers
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
@@ -119,8 +120,71 @@ def test_extends_in_a_circle_is_refused(tmp_path):
 @pytest.mark.parametrize("text", ["a: [1", "just words", "", "a: b: c", "- 1"])
 def test_a_file_that_is_no_mapping_is_refused_by_name(tmp_path, text):
     write(tmp_path, bad=text)
-    with pytest.raises(ConfigError, match=r"bad\.yaml: (is not valid YAML|holds no settings)"):
+    with pytest.raises(ConfigError, match=r"bad\.yaml(:1)?: (is not valid YAML|holds no settings)"):
         load_study([tmp_path / "bad.yaml"])
+
+
+MINIMAL = "study: mine\nseeds: [0]\nvariants: {adam: {}, 1e-3: {optimizer: sgd}}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ('title: "a\\0b"', r":4: title: 'a\\x00b' is not valid: it, or its key, holds a control"),
+        (r'title: "\ud800"', r":4: title: '\\ud800' is not valid: it, or its key, holds a control"),
+        (r'"\ud800": 1', r":4: '\\ud800': 1 is not valid: it, or its key, holds a control character"),
+        ("base: {epochs: 0x" + "f" * 5000 + "}", ":4: base.epochs: is too large a number"),
+        ("base: {epochs: " + "9" * 5000 + "}", ":4: '999.* looks like a number and is none"),
+        ("base: {epochs: 0x_}", ":4: '0x_' looks like a number and is none"),
+        ("base: {learning_rate: 1e400}", ":4: base.learning_rate: '1e400' is not valid: input should be a finite"),
+        ("base: {learning_rate: .nan}", ":4: base.learning_rate: nan is not valid: input should be a finite number"),
+        ("title: " + "x" * 130_000, ":1: study: the whole study takes 13.,... bytes as JSON; 120,000 at most"),
+        ("data: {name: images, path: 'a{b}.tar'}", ":4: data.path: 'a{b}.tar' holds a brace, quote, "),
+        ("data: {name: images, path: it's $(touch x)}", ":4: data.path: .* or line break; rename it"),
+        ("tables: {runs: {title: x, rows: [{variant: adam, label: x}]}}", ":4: tables.runs: is the name of the table"),
+        (
+            "tables: {t: {title: x, rows: [{variant: [], label: x}]}}",
+            r":4: tables.t.rows\[0\].variant: \[\] is not",
+        ),
+        (f"{'n' * 61}: 1", f":4: '{'n' * 56}.*: unknown key"),
+        ("? a b\n: 1", ":4: 'a b': unknown key"),
+        ("[key]: 1", ":4: a key is a list or a mapping"),
+        ("'[key]': 1", r":4: \[key\]: unknown key"),
+        ("<<: {extends: 3}", ": extends: give the name of one YAML file"),
+        ("extends: [a.yaml]", ":4: extends: give the name of one YAML file"),
+        ('extends: "a\\0b"', ":4: extends: give the name of one YAML file"),
+        ("extends: ..", "is not a file; give the name of a YAML file"),
+        ("extends: " + "x" * 300, "cannot be read: File name too long"),
+    ],
+)
+def test_odd_values_are_refused_by_their_place(tmp_path, line, error):
+    write(tmp_path, odd=MINIMAL + line)
+    with pytest.raises(ConfigError) as caught:
+        load_study([tmp_path / "odd.yaml"])
+    assert re.search(error, str(caught.value)), str(caught.value)
+    assert len(caught.value.errors) == 1
+
+
+def test_a_file_too_large_to_be_a_study_is_not_read(tmp_path):
+    write(tmp_path, large=MINIMAL + "title: " + "x" * 1_000_000)
+    with pytest.raises(ConfigError, match="has 1,000,075 bytes; a study has far fewer than 1,000,000"):
+        load_study([tmp_path / "large.yaml"])
+
+
+def test_keys_and_dates_are_texts(tmp_path):
+    write(tmp_path, odd=MINIMAL + "title: 2001-01-01\nnotes: [=, 2001-99-99]")
+    study = load_study([tmp_path / "odd.yaml"])
+    assert list(study.variants) == ["adam", "1e-3"]
+    assert (study.title, study.notes) == ("2001-01-01", ("=", "2001-99-99"))
+
+
+def test_errors_without_end_are_cut_short(tmp_path):
+    rows = ", ".join("{variant: adan, label: x}" for _ in range(500))
+    write(tmp_path, odd=MINIMAL + f"tables: {{t: {{title: x, rows: [{rows}]}}}}")
+    with pytest.raises(ConfigError) as caught:
+        load_study([tmp_path / "odd.yaml"])
+    assert len(caught.value.errors) == 51
+    assert caught.value.errors[-1].endswith("odd.yaml: and more; these are the first 50")
 
 
 def test_the_examples_of_the_config_readme_are_valid_together():

@@ -7,7 +7,7 @@ import yaml
 
 from ablation import matrix
 from ablation.loading import load_study
-from ablation.yaml_layers import ConfigError
+from ablation.plain_yaml import ConfigError
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 

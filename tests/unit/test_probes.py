@@ -10,6 +10,7 @@ from torch import nn
 
 import probe as probe_script
 import train as train_script
+from ablation.arrays import Description, digest_of, digest_of_all
 from ablation.records import read_probe
 from ablation.settings import RunSettings
 from ablation.step_trace import read_steps
@@ -187,11 +188,23 @@ def test_a_step_of_plain_sgd_lands_where_the_walk_looked():
 
 def write_data(folder):
     folder.mkdir()
-    for name, each in (("train", DATA.train), ("test", DATA.test)):
-        np.save(folder / f"{name}_images.npy", each.images.numpy())
-        np.save(folder / f"{name}_labels.npy", each.labels.numpy())
-    description = {"counts": {"train": 40, "test": 16}, "held_out": "test", "classes": list("abcd"), "digest": "d"}
-    (folder / "data.json").write_text(json.dumps(description))
+    arrays = {
+        f"{name}_{kind}": getattr(each, kind).numpy()
+        for name, each in (("train", DATA.train), ("test", DATA.test))
+        for kind in ("images", "labels")
+    }
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+    digests = {name: digest_of(array) for name, array in arrays.items()}
+    description = Description(
+        name="images",
+        classes=tuple("abcd"),
+        held_out="test",
+        counts={"train": 40, "validation": 0, "test": 16},
+        digest=digest_of_all(digests),
+        arrays=digests,
+    )
+    (folder / "data.json").write_text(description.model_dump_json())
 
 
 def test_both_scripts_train_the_same_run(tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """The code digest follows meaning, not text, and only the modules that the script imports."""
 
+import subprocess
+
 import pytest
 
 from ablation import provenance
@@ -66,3 +68,37 @@ def test_training_does_not_depend_on_analysis_nor_on_tables(monkeypatch):
     provenance.code_digest("train.py")
     assert {"train.py", "loop.py", "settings.py", "losses.py"} <= set(read)
     assert {"config.py", "tables.py", "loading.py", "figures.py"}.isdisjoint(read)
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A folder that stands for ours, in a folder above it; runs git there."""
+    scripts = tmp_path / "above" / "scripts"
+    scripts.mkdir(parents=True)
+    (scripts / "train.py").write_text("one = 1\n")
+    monkeypatch.setattr(provenance, "SCRIPTS", scripts)
+
+    def git(*arguments):
+        identity = ["-c", "user.name=n", "-c", "user.email=e"]
+        subprocess.run(["git", "-C", tmp_path / "above", *identity, *arguments], check=True, capture_output=True)
+
+    return git
+
+
+def test_the_commit_tells_of_changes(checkout):
+    assert provenance.git_commit() is None, "no repository"
+    checkout("init")
+    checkout("commit", "--allow-empty", "--message=other work")
+    assert provenance.git_commit() is None, "a repository around a mere copy"
+    checkout("add", ".")
+    checkout("commit", "--message=ours")
+    commit = provenance.git_commit()
+    assert len(commit) == 40
+    (provenance.SCRIPTS / "train.py").write_text("one = 2\n")
+    assert provenance.git_commit() == f"{commit}+changes"
+
+
+def test_without_git_there_is_no_commit(checkout, monkeypatch):
+    checkout("init")
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert provenance.git_commit() is None

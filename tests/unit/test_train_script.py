@@ -18,8 +18,8 @@ def outcome(monkeypatch, spec="{}"):
 def test_data_that_is_not_prepared_is_named(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     message = outcome(monkeypatch)
-    assert message.startswith("error: results/runs/adam/seed0: nowhere: cannot be read: ")
-    assert "Delete the folder to prepare it anew" in message
+    assert message.startswith("error: results/runs/adam/seed0: nowhere/data.json: cannot be read: ")
+    assert "snakemake nowhere/data.json --force" in message
 
 
 def test_a_wrong_setting_is_named(monkeypatch):

@@ -36,6 +36,10 @@ notes: [A decision of the tiny study.]
 """
 
 
+# No file that a study leaves may hold what the environment does.
+SECRET = "a-password-in-the-environment"
+
+
 class Project:
     """A checkout to break."""
 
@@ -49,10 +53,11 @@ class Project:
 
     def snakemake(self, *arguments, config="config/tiny.yaml"):
         """Run `snakemake`, without its environment activated; its output, both streams, is in `.stdout`."""
+        configs = [config] if isinstance(config, str) else config
         return subprocess.run(
-            [sys.executable, "-m", "snakemake", *arguments, "--configfile", config],
+            [sys.executable, "-m", "snakemake", *arguments, "--configfile", *configs],
             cwd=self.folder,
-            env=os.environ | {"PATH": "/usr/bin:/bin"},
+            env=os.environ | {"PATH": "/usr/bin:/bin", "SOME_TOKEN": SECRET},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -80,4 +85,5 @@ def finished(tmp_path_factory):
     """A project whose tiny study has run through; tests only read it."""
     project = Project(tmp_path_factory.mktemp("finished"))
     project.result = project.snakemake()
+    project.secret = SECRET
     return project

@@ -14,11 +14,13 @@ localrules:
 
 
 onstart:
-    if workflow.executor_plugin.name == "slurm":
-        submitted = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
-        try:
+    submitted = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+    try:
+        if workflow.executor_plugin.name == "slurm":
             cluster.check(submitted, workflow.workdir_init)
-        except cluster.ClusterError as error:
-            raise WorkflowError(str(error))
-        cluster.log_beside_runs(submitted)
-        cluster.name_jobs(workflow, study.study)
+            cluster.log_beside_runs(submitted)
+            cluster.name_jobs(workflow, study.study)
+        elif any(job.resources.get("submitit_cluster") == "slurm" for job in submitted):
+            cluster.check_requests(submitted, "profiles/submitit/config.yaml")
+    except cluster.ClusterError as error:
+        raise WorkflowError(str(error))

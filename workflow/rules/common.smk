@@ -8,29 +8,30 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
-from ablation import cluster, matrix
+from ablation import cluster, commands, matrix
 from ablation.config import Probing
+from ablation.data_identity import data_identity
+from ablation.image_files import DataError
 from ablation.loading import load_study
-from ablation.machine import has_gpu
+from ablation.machine import has_gpu, set_environment
 from ablation.provenance import code_digest
 from ablation.results import check_results
-from ablation.yaml_layers import ConfigError
+from ablation.plain_yaml import ConfigError
 
 DEFAULT_STUDY = "config/demo.yaml"
 
-# Jobs run with the Python that runs Snakemake, also where its environment is not activated.
-os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
-# Without this, glibc gives freed blocks back to the system at every step, and training on a CPU takes half as long again.
-os.environ.setdefault(
-    "GLIBC_TUNABLES",
-    "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456",
-)
+set_environment()
 
 try:
     study = load_study(workflow.configfiles or [DEFAULT_STUDY], workflow.config_settings.config)
     check_results(study)
+    # A job of a cluster need not look at the images again: what started it has.
+    DATA = str(commands.data_folder(study))
+    DATA_IDENTITY = data_identity(study.data, Path(DATA), look=workflow.is_main_process)
 except ConfigError as error:
     raise WorkflowError(f"The config has {len(error.errors)} error(s); no job was started.\n{error}")
+except DataError as error:
+    raise WorkflowError(f"The images cannot be used; no job was started.\n{error}")
 
 settings_of = matrix.resolve(study)
 # What `snakemake` has to be told to run this study again, for the commands that messages and report name.
@@ -39,7 +40,6 @@ if CONFIGFILES == [DEFAULT_STUDY]:
     CONFIGFILES = []
 CONFIG_OPTION = shlex.join(["--configfile", *CONFIGFILES]) if CONFIGFILES else ""
 
-DATA = f"results/data/{study.data.name}"
 DATA_PARTS = [
     "train",
     *(["validation"] if study.data.validation_fraction else []),
@@ -65,9 +65,21 @@ wildcard_constraints:
     table="|".join(study.tables) or "none",
 
 
-def data_source(wildcards):
-    """The file or folder that the images are read from, where the user gave one."""
-    return study.data.path if study.data.name == "images" else []
+def data_section(wildcards, output):
+    """The config's data section. It names a place, and a moved archive shall make nothing anew: Snakemake compares no
+    parameter whose function asks for `output`."""
+    return study.data.model_dump_json()
+
+
+# Functions, since Snakemake reads `{x}` in other params as a wildcard.
+def study_json(wildcards):
+    """The checked config for the analysis, as one line of JSON."""
+    return study.model_dump_json(exclude_unset=True, exclude={"partial": True, "jobs": True, "data": {"path"}})
+
+
+def configfiles(wildcards):
+    """The config files, for the commands that the report names."""
+    return CONFIGFILES
 
 
 def run_spec(wildcards):
@@ -75,9 +87,26 @@ def run_spec(wildcards):
     return matrix.spec_json(settings_of[wildcards.variant])
 
 
-def memory_of_attempt(wildcards, attempt):
-    """MB of main memory for a training job: a retry gets as much more as the first try had, up to three times."""
-    return study.jobs.mem_mb * min(attempt, 3)
+def packs_of_seeds():
+    """Seeds that share a job, as they stand in its paths, by the name of its rule; in one of its own, it is any seed."""
+    if study.jobs.seeds_per_job == 1:
+        return {"train": ["{seed}"]}
+    packs = matrix.packs(study.seeds, study.jobs.seeds_per_job)
+    return {f"train_seeds_{'_'.join(map(str, seeds))}": seeds for seeds in packs}
+
+
+def log_of_pack(seeds):
+    """The log of a run, or of a job whose runs have logs of their own; without its ending."""
+    return f"seed{seeds[0]}/train" if len(seeds) == 1 else f"seeds-{'-'.join(map(str, seeds))}"
+
+
+def memory_for(runs):
+    """MB of main memory for so many runs in a job: a retry gets as much more as the first try had, up to three times."""
+
+    def of_attempt(wildcards, attempt):
+        return study.jobs.mem_mb * runs * min(attempt, 3)
+
+    return of_attempt
 
 
 def runtime_of_attempt(wildcards, attempt):
@@ -127,3 +156,9 @@ def landscape_figures():
     """Names of the figures beside the bands: the accuracies, the learning rates, each pair of probed runs."""
     pairs = study.landscape.models[0].probed if study.landscape else []
     return ["accuracy", "learning-rates", *(f"probe-{pair}" for pair in pairs)]
+
+
+# What a profile sets for the rule `train` holds for packs of seeds too.
+OVERWRITTEN = workflow.resource_settings.overwrite_resources
+if "train" in OVERWRITTEN:
+    OVERWRITTEN.update({name: OVERWRITTEN["train"] for name in packs_of_seeds()})

@@ -11,7 +11,7 @@ rule study:
         mem_mb=500,
         runtime=5,
     params:
-        study=study.model_dump_json(exclude_unset=True, exclude={"partial", "jobs"}),
+        study=study_json,
     message:
         "Writing the checked config for the analysis"
     shell:

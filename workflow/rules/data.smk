@@ -1,6 +1,4 @@
 rule prepare_data:
-    input:
-        data_source,
     output:
         description=f"{DATA}/data.json",
         arrays=expand(f"{DATA}/{{part}}_{{kind}}.npy", part=DATA_PARTS, kind=["images", "labels"]),
@@ -14,8 +12,9 @@ rule prepare_data:
         mem_mb=4000,
         runtime=30,
     params:
-        data=study.data.model_dump_json(),
+        identity=DATA_IDENTITY,
+        section=data_section,
     message:
         "Preparing the data set {study.data.name}"
     shell:
-        "python workflow/scripts/prepare_data.py --data {params.data:q} --output $(dirname {output.description}) > {log} 2>&1"
+        "python workflow/scripts/prepare_data.py --data {params.section:q} --output $(dirname {output.description}) > {log} 2>&1"

@@ -12,7 +12,7 @@ rule probe:
         "../envs/ablation.yaml"
     threads: study.jobs.threads
     resources:
-        mem_mb=memory_of_attempt,
+        mem_mb=memory_for(1),
         runtime=runtime_of_attempt,
         gpu=int(has_gpu()),
         # Not under params: another pace of the checkpoints is no reason to train anew.

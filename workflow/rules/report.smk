@@ -20,7 +20,7 @@ rule report:
         runtime=10,
     params:
         code=code_digest("write_report.py"),
-        configfiles=CONFIGFILES,
+        configfiles=configfiles,
     message:
         "Writing {output.report}"
     shell:

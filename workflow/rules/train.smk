@@ -1,29 +1,33 @@
-rule train:
-    input:
-        data=rules.prepare_data.output.description,
-        # Large, and described by their digest in data.json: new bytes retrain, a new time stamp does not.
-        arrays=ancient(rules.prepare_data.output.arrays),
-    output:
-        "results/runs/{variant}/seed{seed}/metrics.json",
-    log:
-        "results/runs/{variant}/seed{seed}/train.log",
-    benchmark:
-        "results/runs/{variant}/seed{seed}/benchmark.tsv"
-    conda:
-        "../envs/ablation.yaml"
-    threads: study.jobs.threads
-    resources:
-        mem_mb=memory_of_attempt,
-        runtime=runtime_of_attempt,
-        gpu=int(has_gpu()),
-        # Not under params: another pace of the checkpoints is no reason to train anew.
-        checkpoint_seconds=study.jobs.checkpoint_seconds,
-    params:
-        study=study.study,
-        spec=run_spec,
-        code=code_digest("train.py"),
-    message:
-        "Training {wildcards.variant}, seed {wildcards.seed}"
-    shell:
-        "exec python workflow/scripts/train.py --run $(dirname {output}) --study {params.study} --data $(dirname {input.data})"
-        " --threads {threads} --checkpoint-seconds {resources.checkpoint_seconds} --spec {params.spec:q} >> {log} 2>&1"
+# One rule for every run; or, with `seeds_per_job`, one for each pack of seeds that a job trains side by side.
+for rule_name, seeds in packs_of_seeds().items():
+
+    rule:
+        name:
+            rule_name
+        input:
+            data=rules.prepare_data.output.description,
+            # Large, and described by their digest in data.json: new bytes retrain, a new time stamp does not.
+            arrays=ancient(rules.prepare_data.output.arrays),
+        output:
+            expand("results/runs/{{variant}}/seed{seed}/metrics.json", seed=seeds),
+        log:
+            f"results/runs/{{variant}}/{log_of_pack(seeds)}.log",
+        benchmark:
+            f"results/runs/{{variant}}/{log_of_pack(seeds)}.benchmark.tsv"
+        conda:
+            "../envs/ablation.yaml"
+        threads: study.jobs.threads * len(seeds)
+        resources:
+            mem_mb=memory_for(len(seeds)),
+            runtime=runtime_of_attempt,
+            gpu=int(has_gpu()),
+            # Not under params: another pace of the checkpoints is no reason to train anew.
+            checkpoint_seconds=study.jobs.checkpoint_seconds,
+        params:
+            study=study.study,
+            spec=run_spec,
+            code=code_digest("train.py"),
+        message:
+            f"Training {{wildcards.variant}}, seed {', '.join(map(str, seeds))}".replace("{seed}", "{wildcards.seed}")
+        shell:
+            commands.TRAIN

@@ -7,12 +7,12 @@ that cannot be read or written, ends it with status 1 and one line saying why.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 
+from ablation.arrays import read_description
 from ablation.config import DataConfig
 from ablation.datasets import DataError, prepare
 
@@ -42,10 +42,12 @@ def _data(text: str) -> DataConfig:
 
 def _summary(folder: Path) -> str:
     """One line an array, and the digest."""
-    shapes = {path.stem: np.load(path, mmap_mode="r").shape for path in sorted(folder.glob("*.npy"))}
-    digest = json.loads((folder / "data.json").read_text(encoding="utf-8"))["digest"]
-    lines = [f"{name}: {' x '.join(map(str, shape))}" for name, shape in shapes.items()]
-    return "\n".join([*lines, f"digest: {digest}"])
+    description = read_description(folder)
+    shapes = {
+        name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False).shape for name in description.arrays
+    }
+    lines = [f"{name}: {' x '.join(map(str, shape))}" for name, shape in sorted(shapes.items())]
+    return "\n".join([*lines, f"digest: {description.digest}"])
 
 
 if __name__ == "__main__":

@@ -107,6 +107,7 @@ def main() -> None:
     parser = job.parser(__doc__)
     parser.add_argument("--run", type=Path, nargs="+", required=True, help="the folders to write to, <variant>/seed<k>")
     arguments = parser.parse_args()
+    arguments.threads = max(1, arguments.threads // len(arguments.run))
     train = partial(train_for_users, arguments)
     if len(arguments.run) > 1:
         sys.exit(train_side_by_side(arguments.run, train))

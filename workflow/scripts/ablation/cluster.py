@@ -31,14 +31,19 @@ class ClusterError(Exception):
 
 def check(jobs: list[Any], folder: str) -> None:
     """Refuse what SLURM would refuse, and what is already in its queue, before anything is submitted."""
-    if not shutil.which("sbatch"):
-        raise ClusterError("No job was submitted: there is no sbatch on the PATH; is this a login node of the cluster?")
-    for rule in sorted({job.rule.name for job in jobs}):
-        check_request(next(job for job in jobs if job.rule.name == rule))
+    check_requests(jobs, "profiles/slurm/config.yaml")
     check_queue(folder)
 
 
-def check_request(job: Any) -> None:
+def check_requests(jobs: list[Any], profile: str) -> None:
+    """Refuse what SLURM would refuse, which `profile` asks for."""
+    if not shutil.which("sbatch"):
+        raise ClusterError("No job was submitted: there is no sbatch on the PATH; is this a login node of the cluster?")
+    for rule in sorted({job.rule.name for job in jobs}):
+        check_request(next(job for job in jobs if job.rule.name == rule), profile)
+
+
+def check_request(job: Any, profile: str) -> None:
     """Let SLURM say whether it would take a job like this one."""
     options = [f"{option}={job.resources[key]}" for key, option in OPTIONS.items() if job.resources.get(key)]
     extra = shlex.split(job.resources.get("slurm_extra", ""))
@@ -48,7 +53,7 @@ def check_request(job: Any) -> None:
         partitions = ", ".join(sorted(set(slurm("sinfo", "--noheader", "--format=%R").stdout.split())))
         raise ClusterError(
             f"No job was submitted: SLURM refuses a job of rule {job.rule.name}: {reason} (asked for: "
-            f"{' '.join([*options, *extra])}). Set what is wrong at the top of profiles/slurm/config.yaml, or cores, "
+            f"{' '.join([*options, *extra])}). Set what is wrong at the top of {profile}, or cores, "
             f"memory and time in the study's `jobs`. This cluster's partitions: {partitions}."
         )
 

@@ -7,9 +7,6 @@ means done. The same images give the same bytes. Fails with `DataError` on data 
 
 from __future__ import annotations
 
-import glob
-import hashlib
-import json
 import lzma
 import tarfile
 import zlib
@@ -17,25 +14,21 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from http.client import HTTPException
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
+from ablation.arrays import KINDS, Description, digest_of, digest_of_all
 from ablation.config import DataConfig
 from ablation.files import whole_file, write_text
+from ablation.image_files import LAYOUT, DataError, Place, image_files, path_of, place_of
 
-DATA_VERSION: Literal[1] = 1
 SIZE = 32
 SPLIT_SEED = 0
 DIGITS_TEST_SHARE = 0.2
-LAYOUT = "train/<class>/<file> and test/<class>/<file>"
-
-
-class DataError(ValueError):
-    """The data is missing, damaged or of another form than the study needs."""
 
 
 class Split(NamedTuple):
@@ -60,56 +53,59 @@ def prepare(config: DataConfig, output: Path) -> None:
     """Write the arrays and `data.json` into the folder `output`; older ones there are replaced.
 
     Raises:
-        DataError: the data cannot be used.
-        OSError: a file cannot be read or written.
+        DataError: the data cannot be used or not be written.
+        OSError: a file cannot be read.
     """
     source = SOURCES[config.name](config)
     splits = _splits(source, config)
     arrays = _arrays(splits)
+    description = _description(config, source, splits, arrays)
+    try:
+        _write(output, description, arrays)
+    except OSError as error:
+        raise DataError(f"{output}: the prepared data cannot be written: {error.strerror or error}") from error
+
+
+def _write(output: Path, description: Description, arrays: Mapping[str, np.ndarray]) -> None:
     _clear(output)
     for name, array in arrays.items():
         with whole_file(output / f"{name}.npy") as aside, open(aside, "wb") as file:
-            np.save(file, array)
-    write_text(output / "data.json", json.dumps(_facts(config, source, splits, arrays), indent=2) + "\n")
+            # `np.save` would not tell why it could write only a part.
+            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+            file.write(array.data)
+    write_text(output / "data.json", description.model_dump_json(indent=2) + "\n")
 
 
-def _facts(
+def _description(
     config: DataConfig, source: Source, splits: Mapping[str, Split], arrays: Mapping[str, np.ndarray]
-) -> dict[str, Any]:
-    """The content of `data.json`: neither a path nor a time, so that the same data gives the same bytes."""
-    counts = {name: len(split.labels) for name, split in splits.items()}
-    return {
-        "version": DATA_VERSION,
-        "name": config.name,
-        "classes": source.classes,
-        "held_out": "validation" if "validation" in splits else "test",
-        "counts": {"train": 0, "validation": 0, "test": 0} | counts,
-        "digest": _digest(arrays),
-    }
+) -> Description:
+    digests = {name: digest_of(array) for name, array in arrays.items()}
+    return Description(
+        name=config.name,
+        classes=tuple(source.classes),
+        held_out="validation" if "validation" in splits else "test",
+        counts={name: len(splits[name].labels) if name in splits else 0 for name in ("train", "validation", "test")},
+        digest=digest_of_all(digests),
+        arrays=digests,
+    )
 
 
 def _clear(output: Path) -> None:
-    """Without this, a validation split of earlier data would outlive it, and an earlier `data.json` a failure."""
+    """Take away earlier data, `data.json` first: whatever happens then, what lies there does not pass for whole.
+
+    What a killed preparation was writing goes too.
+    """
     (output / "data.json").unlink(missing_ok=True)
-    for part in ("images", "labels"):
-        (output / f"validation_{part}.npy").unlink(missing_ok=True)
+    for earlier in (*output.glob("*.npy"), *output.glob(".*.json")):
+        earlier.unlink()
 
 
 def _arrays(splits: Mapping[str, Split]) -> dict[str, np.ndarray]:
     return {
-        f"{name}_{part}": np.ascontiguousarray(array)
+        f"{name}_{kind}": np.ascontiguousarray(array)
         for name, split in splits.items()
-        for part, array in (("images", split.images), ("labels", split.labels))
+        for kind, array in zip(KINDS, split, strict=True)
     }
-
-
-def _digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """Digest of names, types, shapes and contents: the first 16 hex digits of a SHA-256."""
-    digest = hashlib.sha256()
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.data)
-    return digest.hexdigest()[:16]
 
 
 # --- Splits ---
@@ -212,24 +208,8 @@ def _download_cifar10(archive: Path) -> None:
 # --- images ---
 
 
-class Place(NamedTuple):
-    """Where an image lies. `top` is the one folder around train and test that a tar often has, else empty."""
-
-    top: str
-    split: str
-    label: str
-    file: str
-
-    def __str__(self) -> str:
-        return str(PurePosixPath(*self))
-
-
 def _images(config: DataConfig) -> Source:
-    if config.path is None:
-        raise DataError(f"data.path is missing: give the folder or the tar of {LAYOUT}")
-    path = Path(config.path)
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder; data.path is the folder or the tar of {LAYOUT}")
+    path = path_of(config)
     try:
         pixels = _decoded(_folder_files(path) if path.is_dir() else _tar_files(path))
         classes = _common_classes(pixels)
@@ -290,19 +270,20 @@ def _pixels(content: bytes) -> bytes:
         size = image.size
         pixels = image.convert("RGB").tobytes() if size == (SIZE, SIZE) else b""
     except Exception as error:  # what Pillow raises depends on the format and on the damage
-        raise DataError(f"cannot be read as an image ({error.__class__.__name__}: {error})") from error
+        reason = "unknown format" if isinstance(error, UnidentifiedImageError) else f"{type(error).__name__}: {error}"
+        raise DataError(f"cannot be read as an image ({reason})") from error
     if not pixels:
         raise DataError(f"is {size[0]}x{size[1]} pixels; images must be {SIZE}x{SIZE}, so scale or crop them first")
     return pixels
 
 
 def _folder_files(path: Path) -> Iterator[tuple[Place, bytes]]:
-    """Place and content of every image. `glob` passes over hidden files and follows links."""
-    for name in glob.iglob("**", root_dir=path, recursive=True):
-        if not (path / name).is_dir():
-            place = _place(name)
-            if place is not None:
-                yield place, (path / name).read_bytes()
+    """Place and content of every image."""
+    for file in image_files(path):
+        try:
+            yield file.place, Path(file.path).read_bytes()
+        except OSError as error:
+            raise DataError(f"'{file.place}' cannot be read: {error.strerror}") from error
 
 
 def _tar_files(path: Path) -> Iterator[tuple[Place, bytes]]:
@@ -311,7 +292,7 @@ def _tar_files(path: Path) -> Iterator[tuple[Place, bytes]]:
         with tarfile.open(path) as tar:
             for member in tar:
                 _refuse_unsafe(member)
-                place = None if member.isdir() else _place(member.name)
+                place = None if member.isdir() else place_of(member.name)
                 if place is not None:
                     content = tar.extractfile(member)
                     assert content is not None, "a plain file has content"
@@ -343,25 +324,6 @@ def _check_end(tar: tarfile.TarFile) -> None:
         raise tarfile.ReadError(f"it breaks off at byte {tar.offset}")
     while tar.fileobj.read(tarfile.RECORDSIZE):
         pass
-
-
-def _place(name: str) -> Place | None:
-    """Where a file belongs; None: nowhere, being hidden or beside train and test.
-
-    Raises:
-        DataError: it lies in train or test, but not right in a class's folder.
-    """
-    parts = PurePosixPath(name).parts
-    if any(part.startswith(".") or part == "__MACOSX" for part in parts):
-        return None
-    match parts:
-        case (split, label, file) if split in ("train", "test"):
-            return Place("", split, label, file)
-        case (top, split, label, file) if split in ("train", "test"):
-            return Place(top, split, label, file)
-    if {"train", "test"} & set(parts[:-1][:2]):
-        raise DataError(f"'{name}' is out of place; images must lie at {LAYOUT}")
-    return None
 
 
 SOURCES: dict[str, Callable[[DataConfig], Source]] = {"cifar10": _cifar10, "digits": _digits, "images": _images}

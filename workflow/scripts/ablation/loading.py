@@ -7,7 +7,9 @@ line, key, what was wrong and what would be right.
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -16,11 +18,30 @@ from pydantic import BaseModel, ValidationError
 
 from ablation import matrix
 from ablation.config import Landscape, LandscapeModel, Study
+from ablation.plain_yaml import (
+    CONTROL,
+    MOST_LEVELS,
+    MOST_VALUES,
+    TOO_DEEP,
+    TOO_MANY,
+    ConfigError,
+    KeyPath,
+    dotted,
+    shown,
+)
 from ablation.settings import RunSettings
-from ablation.yaml_layers import ConfigError, KeyPath, dotted, read_layers
+from ablation.yaml_layers import read_layers
 
 Problem = tuple[KeyPath, str]
 SETTINGS_SECTIONS = ("base", "override", "variants")
+MOST_ERRORS = 50
+MOST_NAMES = 100
+MOST_RUNS = 100_000
+RESERVED_TABLE = "runs"
+# In the name of an input file: braces are Snakemake's wildcards, and a cluster's job gives the others to its shell.
+UNQUOTED = "{}'\"\\$`\n"
+# The whole study stands on the command line of a job, where Linux takes less than 131,072 bytes.
+MOST_STUDY_BYTES = 120_000
 
 
 def load_study(paths: Sequence[str | Path], overrides: Mapping[str, Any] | None = None) -> Study:
@@ -30,16 +51,52 @@ def load_study(paths: Sequence[str | Path], overrides: Mapping[str, Any] | None 
         ConfigError: anything is wrong; all errors are in it.
     """
     layers = read_layers(paths, overrides)
-    config = _without_empty_variants(layers.config)
-    study, problems = _validate(config)
-    problems += _row_problems(config)
+    study, problems = _check(layers.config)
     if study is not None and not problems:
-        problems = [*_run_problems(study), *_seed_problems(study), *_data_problems(study)]
+        return study
+    errors = [f"{layers.place(path)}: {dotted(path)}: {text}" for path, text in problems[:MOST_ERRORS]]
+    if len(problems) > MOST_ERRORS:
+        errors.append(f"{layers.place(())}: and more; these are the first {MOST_ERRORS}")
+    raise ConfigError(errors)
+
+
+def _check(config: dict[str, Any]) -> tuple[Study | None, list[Problem]]:
+    strange = _first(_strange_values(config))
+    if strange:
+        return None, strange
+    config = _without_empty_variants(config)
+    study, problems = _validate(config)
+    problems += _first(_row_problems(config))
+    if study is not None and not problems:
+        problems = _first(_study_problems(study))
     elif not any(path[0] in SETTINGS_SECTIONS for path, _ in problems if path):
-        problems += _run_problems(_settings_only(config))
-    if problems or study is None:
-        raise ConfigError([f"{layers.place(path)}: {dotted(path)}: {text}" for path, text in problems])
-    return study
+        problems += _first(_run_problems(_settings_only(config)))
+    return study, problems
+
+
+def _first(problems: Iterator[Problem]) -> list[Problem]:
+    """As many as are shown, and one more: a hostile config has them without end."""
+    return list(islice(problems, MOST_ERRORS + 1))
+
+
+def _strange_values(config: dict[str, Any]) -> Iterator[Problem]:
+    """What no setting can be; and a tree without end, which `--config` can make as a file cannot."""
+    pending: list[tuple[KeyPath, Any]] = [((), config)]
+    for count in range(MOST_VALUES + 1):
+        if not pending:
+            return
+        path, value = pending.pop()
+        if count == MOST_VALUES or len(path) > MOST_LEVELS:
+            yield path[:1], TOO_MANY if count == MOST_VALUES else TOO_DEEP
+            return
+        if any(isinstance(text, str) and CONTROL.search(text) for text in (*path[-1:], value)):
+            yield path, f"{shown(value)} is not valid: it, or its key, holds a control character"
+        elif isinstance(value, Mapping):
+            pending += [((*path, key), each) for key, each in value.items()]
+        elif isinstance(value, list | tuple):
+            pending += [((*path, index), each) for index, each in enumerate(value)]
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            yield path, "is too large a number"
 
 
 def _without_empty_variants(config: dict[str, Any]) -> dict[str, Any]:
@@ -61,36 +118,33 @@ def _validate(config: dict[str, Any]) -> tuple[Study | None, list[Problem]]:
 
 
 def _describe(details: Any) -> Problem:
-    path: KeyPath = tuple(part for part in details["loc"] if part != "[key]")
+    path: KeyPath = details["loc"]
     value = details["input"]
+    if details["type"] == "extra_forbidden":
+        return path, _unknown_key(path)
+    # pydantic's mark of an error in the key itself.
+    path = path[:-1] if path[-1:] == ("[key]",) else path
     match details["type"]:
-        case "extra_forbidden":
-            return path, _unknown_key(path)
         case "literal_error":
             options = details["ctx"]["expected"].replace(" or ", ", ")
-            return path, f"{value!r} is no valid option; choose one of {options}"
+            return path, f"{shown(value)} is no valid option; choose one of {options}"
         case "string_pattern_mismatch":
             return (
                 path,
-                f"{value!r} is no valid name; use small letters, digits and single hyphens, as in 'wide-cosine'",
+                f"{shown(value)} is no valid name; use small letters, digits and single hyphens, as in 'wide-cosine'",
             )
         case "missing":
             return path, "is missing"
         case "model_type" | "dict_type":
-            return path, f"{_shown(value)} is not valid: a mapping of settings is expected"
+            return path, f"{shown(value)} is not valid: a mapping of settings is expected"
         case _:
             reason = details["msg"].replace("Tuple", "List").replace(" after validation", "")
-            return path, f"{_shown(value)} is not valid: {reason[0].lower()}{reason[1:]}"
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+            return path, f"{shown(value)} is not valid: {reason[0].lower()}{reason[1:]}"
 
 
 def _unknown_key(path: KeyPath) -> str:
     valid = _keys_at(path[:-1])
-    close = difflib.get_close_matches(str(path[-1]), valid, n=1)
+    close = difflib.get_close_matches(str(path[-1])[:60], valid, n=1)
     hint = f"; did you mean '{close[0]}'?" if close else "."
     return f"unknown key{hint} Valid keys: {', '.join(valid)}"
 
@@ -128,21 +182,46 @@ def _row_problems(config: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _no_variant(variant: str, variants: Iterable[Any]) -> str:
-    names = list(map(str, variants))
-    close = difflib.get_close_matches(variant, names, n=1)
+    names = [name for name in map(str, islice(variants, MOST_NAMES)) if shown(name) == f"'{name}'"]
+    close = difflib.get_close_matches(variant[:60], names, n=1)
     hint = f"did you mean '{close[0]}'? " if close else ""
-    return f"no variant '{variant}'; {hint}Variants: {', '.join(names)}"
+    return f"no variant {shown(variant)}; {hint}Variants: {', '.join(names)}"
+
+
+def _study_problems(study: Study) -> Iterator[Problem]:
+    return chain(_run_problems(study), _seed_problems(study), _data_problems(study), _size_problems(study))
 
 
 def _seed_problems(study: Study) -> Iterator[Problem]:
+    seen: set[int] = set()
     for index, seed in enumerate(study.seeds):
-        if seed in study.seeds[:index]:
+        if seed in seen:
             yield ("seeds", index), f"seed {seed} stands twice; keep one"
+        seen.add(seed)
+
+
+def _size_problems(study: Study) -> Iterator[Problem]:
+    runs = len(study.variants) * len(study.seeds)
+    if runs > MOST_RUNS:
+        yield ("variants",), f"with {len(study.seeds)} seeds they make {runs:,} runs; a study has {MOST_RUNS:,} at most"
+    size = len(shlex.quote(study.model_dump_json(exclude_unset=True)).encode())
+    if size > MOST_STUDY_BYTES:
+        yield (
+            ("study",),
+            f"the whole study takes {size:,} bytes as JSON; {MOST_STUDY_BYTES:,} at most: shorten its texts",
+        )
+    if RESERVED_TABLE in study.tables:
+        yield ("tables", RESERVED_TABLE), "is the name of the table of all runs; choose another"
 
 
 def _data_problems(study: Study) -> Iterator[Problem]:
-    if study.data.name == "images" and study.data.path is None:
+    if study.data.name != "images":
+        return
+    if study.data.path is None:
         text = "is missing: name: images needs the folder or the tar of train/<class>/* and test/<class>/*"
+        yield ("data", "path"), text
+    elif set(study.data.path) & set(UNQUOTED):
+        text = f"{shown(study.data.path)} holds a brace, quote, $, `, \\ or line break; rename it"
         yield ("data", "path"), text
 
 

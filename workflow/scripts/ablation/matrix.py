@@ -6,9 +6,9 @@ In: a validated `Study`. Out: `RunSettings` per variant and a `Run` per variant 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import product
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -50,6 +50,10 @@ class Run:
     @property
     def metrics(self) -> str:
         return str(self.directory / "metrics.json")
+
+    @property
+    def log(self) -> str:
+        return str(self.directory / "train.log")
 
     @property
     def probe(self) -> str:
@@ -97,14 +101,20 @@ def differences(one: RunSettings, other: RunSettings) -> set[str]:
 
 
 def duplicates(resolved: Mapping[str, RunSettings]) -> list[tuple[str, str]]:
-    """Pairs of variants that would train the same run."""
-    lines = {name: spec_json(settings) for name, settings in resolved.items()}
-    return [(one, other) for one, other in combinations(lines, 2) if lines[one] == lines[other]]
+    """Variants that would train the same run as an earlier one: the earlier one's name, and theirs."""
+    first: dict[str, str] = {}
+    pairs = [(first.setdefault(spec_json(settings), name), name) for name, settings in resolved.items()]
+    return [(one, other) for one, other in pairs if one != other]
 
 
 def runs(study: Study) -> list[Run]:
     """The whole matrix, variant x seed, in the order of the YAML."""
     return [Run(variant, seed) for variant, seed in product(study.variants, study.seeds)]
+
+
+def packs(seeds: Sequence[int], size: int) -> list[Sequence[int]]:
+    """The seeds in their order, so many in a pack, and what is left in the last."""
+    return [seeds[start : start + size] for start in range(0, len(seeds), size)]
 
 
 def runs_of_table(study: Study, table: str) -> list[Run]:

@@ -61,16 +61,15 @@ def _imported_files(tree: ast.Module) -> list[Path]:
 def git_commit() -> str | None:
     """The commit of this checkout, with `+changes` where the work tree differs from it; None outside git."""
     try:
-        described = subprocess.run(
-            ["git", "-C", str(SCRIPTS), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+changes"],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=True,
-        )
+        _git("ls-files", "--error-unmatch", ".")  # else this is the commit of a repository around a mere copy
+        return _git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+changes").strip()
     except (OSError, subprocess.SubprocessError):
         return None
-    return described.stdout.strip()
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(SCRIPTS), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
 
 
 def versions(*packages: str) -> dict[str, str]:

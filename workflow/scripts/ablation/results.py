@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ablation.config import Study
+from ablation.plain_yaml import ConfigError
 from ablation.records import RecordError, read_record
-from ablation.yaml_layers import ConfigError
 
 
 def check_results(study: Study, results: Path = Path("results")) -> None:

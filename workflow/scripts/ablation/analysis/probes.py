@@ -19,7 +19,7 @@ import pandas as pd
 
 from ablation import matrix
 from ablation.analysis.landscape import frame, landscape_of
-from ablation.analysis.runs import load_history
+from ablation.analysis.runs import digest_of_data, load_history
 from ablation.config import Study
 from ablation.matrix import Run
 from ablation.records import ProbedStep, ProbeRecord, RecordError, read_probe
@@ -65,7 +65,7 @@ class _Loaded(NamedTuple):
 def probe_states(study: Study) -> pd.DataFrame:
     """One line a run to probe: is there a probe, is it of the same training as the run, and what did it cost?
 
-    `status` is completed, missing, damaged (not readable) or outdated (of other settings than the study's now);
+    `status` is completed, missing, damaged (not readable) or outdated (of other settings or other data than now);
     `problem` says why. `same_as_run` compares the training losses, and is empty where the run has no history.
     `relative_cost` is the time of a probe over that of a training step.
     """
@@ -92,6 +92,8 @@ def _load_probe(study: Study, run: Run) -> _Loaded:
     changed = _changed(record, study)
     if changed:
         return _Loaded("outdated", f"made with other settings: {', '.join(changed)}")
+    if digest_of_data(study) not in (None, record.origin.data_digest):
+        return _Loaded("outdated", "made with other data")
     return _Loaded("completed", record=record)
 
 

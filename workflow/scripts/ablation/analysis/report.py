@@ -30,11 +30,11 @@ LAST_COLUMN = "last epoch"
 LOSSES = {
     "diverged": "the loss became infinite or NaN; a result, which no mean contains.",
     "missing": "there is no result.",
-    "outdated": "the result was made with settings that are no longer those of the study.",
+    "outdated": "the result was made with settings or data that are no longer those of the study.",
     "damaged": "the result cannot be read.",
 }
-# Snakemake takes these results for done: only `--force` makes them anew.
-FORCED = ("diverged", "damaged")
+# Snakemake may take these results for done: only `--force` makes them anew.
+FORCED = ("diverged", "outdated", "damaged")
 ORIGINS = {
     "git_commit": "Commit",
     "code_digest": "Digest of the training code",

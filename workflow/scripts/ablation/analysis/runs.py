@@ -14,6 +14,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from ablation import matrix
+from ablation.arrays import PreparedDataError, read_description
 from ablation.config import Study
 from ablation.matrix import Run
 from ablation.records import HISTORY_COLUMNS, RecordError, RunRecord, read_record
@@ -65,11 +66,21 @@ def load_runs(study: Study) -> pd.DataFrame:
     """One row a run of the matrix, in its order, with the columns `KINDS`.
 
     `status` is that of the record, or `missing` (no record), `damaged` (not readable) or `outdated` (of other settings
-    than the study's now). A run of these three has no figures here, so none can slip into a table; `problem` says why.
+    or other data than now). A run of these three has no figures here, so none can slip into a table; `problem` says
+    why.
     """
     resolved = matrix.resolve(study)
-    rows = [_row(run, resolved[run.variant]) for run in matrix.runs(study)]
+    data_digest = digest_of_data(study)
+    rows = [_row(run, resolved[run.variant], data_digest) for run in matrix.runs(study)]
     return pd.DataFrame(rows, columns=list(KINDS)).astype(KINDS)
+
+
+def digest_of_data(study: Study) -> str | None:
+    """That of the prepared data; None where they are not there any more, or damaged."""
+    try:
+        return read_description(Path("results", "data", study.data.name)).digest
+    except PreparedDataError:
+        return None
 
 
 def load_history(run: Run) -> pd.DataFrame:
@@ -90,7 +101,7 @@ def load_history(run: Run) -> pd.DataFrame:
         ) from error
 
 
-def _row(run: Run, settings: RunSettings) -> dict[str, Any]:
+def _row(run: Run, settings: RunSettings, data_digest: str | None) -> dict[str, Any]:
     row = {"variant": run.variant, "seed": run.seed, "directory": str(run.directory), "problem": ""}
     if not Path(run.metrics).exists():
         return row | {"status": "missing"}
@@ -102,6 +113,8 @@ def _row(run: Run, settings: RunSettings) -> dict[str, Any]:
     changes = _changes(record.spec, matrix.spec(settings))
     if changes:
         return row | {"status": "outdated", "problem": f"made with other settings: {changes}"}
+    if data_digest not in (None, record.origin.data_digest):
+        return row | {"status": "outdated", "problem": f"made with other data than those of digest {data_digest}"}
     return row | _figures(record)
 
 

@@ -6,18 +6,15 @@ that `data.json` describes.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from ablation.arrays import Description, PreparedDataError, read_array, read_description
 
-class PreparedDataError(ValueError):
-    """The prepared arrays are missing, damaged or not those of `data.json`."""
+__all__ = ["Data", "ImageSet", "PreparedDataError", "load_data"]
 
 
 @dataclass(frozen=True)
@@ -44,23 +41,22 @@ class Data:
 
 
 def load_data(folder: Path, device: torch.device) -> Data:
-    """Read all sets into the device's memory."""
-    try:
-        description = json.loads((folder / "data.json").read_text(encoding="utf-8"))
-        sets = {name: _load_set(folder, name, count, device) for name, count in description["counts"].items() if count}
-    except (OSError, KeyError, ValueError) as error:
-        raise PreparedDataError(f"{folder}: cannot be read: {error}. Delete the folder to prepare it anew") from error
-    held_out = description["held_out"]
-    classes = len(description["classes"])
-    return Data(sets["train"], sets[held_out], sets["test"], classes, held_out, description["digest"])
+    """Read all sets into the device's memory, each array checked against its digest."""
+    description = read_description(folder)
+    sets = {
+        split: _load_set(folder, split, description, device) for split, count in description.counts.items() if count
+    }
+    return Data(
+        train=sets["train"],
+        heldout=sets[description.held_out],
+        test=sets["test"],
+        classes=len(description.classes),
+        held_out=description.held_out,
+        digest=description.digest,
+    )
 
 
-def _load_set(folder: Path, name: str, count: int, device: torch.device) -> ImageSet:
-    images, labels = (np.load(folder / f"{name}_{part}.npy", mmap_mode="r") for part in ("images", "labels"))
-    if images.dtype != np.uint8 or images.shape != (count, 3, 32, 32) or labels.shape != (count,):
-        raise ValueError(f"{name} holds {images.shape[0]} images {images.shape[1:]}, expected {count} of (3, 32, 32)")
-    return ImageSet(_on_device(images, device), _on_device(labels, device).long())
-
-
-def _on_device(array: Any, device: torch.device) -> Tensor:
-    return torch.from_numpy(np.array(array)).to(device)
+def _load_set(folder: Path, split: str, description: Description, device: torch.device) -> ImageSet:
+    names = (f"{split}_images", f"{split}_labels")
+    images, labels = (torch.from_numpy(read_array(folder, name, description.arrays[name])) for name in names)
+    return ImageSet(images.to(device), labels.to(device))

@@ -53,7 +53,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, required=True, help="folder of the prepared data")
     parser.add_argument("--spec", required=True, help="the run's settings as JSON; what is left out has its default")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index>")
-    parser.add_argument("--threads", type=int, default=1, help="processor threads")
+    parser.add_argument("--threads", type=int, default=1, help="processor threads of the job, which its runs share")
     parser.add_argument("--checkpoint-seconds", type=float, default=60, help="between two checkpoints within an epoch")
     return parser
 

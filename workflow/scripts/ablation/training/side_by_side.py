@@ -1,8 +1,8 @@
 """Several runs in one job, each in a process of its own.
 
 They are forked from this process, which has imported torch once for all, and write to the log in their own directory.
-Snakemake takes away all results of a job that failed, so a finished run leaves its record a second time, as
-`finished.json`, and the next job puts it back rather than train again. When all are done it is taken away.
+Snakemake takes away all results of a job that failed, or that is run again for one of them. So a finished run leaves
+its record a second time, as `finished.json`, and the next job puts it back rather than train again.
 """
 
 from __future__ import annotations
@@ -40,11 +40,9 @@ def train_side_by_side(directories: Sequence[Path], train: Callable[[Path], None
         statuses.append(os.waitstatus_to_exitcode(status))
         if statuses[-1]:
             print(f"{directory} ended with status {statuses[-1]}: {_last_line(directory / LOG)}", flush=True)
-    if any(statuses):
-        return GO_ON_LATER if set(statuses) <= {0, GO_ON_LATER, *ENDED_EARLY} else 1
-    for directory in directories:
-        (directory / FINISHED).unlink(missing_ok=True)
-    return 0
+    if not any(statuses):
+        return 0
+    return GO_ON_LATER if set(statuses) <= {0, GO_ON_LATER, *ENDED_EARLY} else 1
 
 
 def put_back(directory: Path, spec: Mapping[str, Any], origin: Origin) -> bool:
@@ -61,7 +59,7 @@ def put_back(directory: Path, spec: Mapping[str, Any], origin: Origin) -> bool:
     ):
         return False
     write_record(directory / "metrics.json", record)
-    print("was finished by an earlier job, of which another run failed", flush=True)
+    print("was finished by an earlier job", flush=True)
     return True
 
 

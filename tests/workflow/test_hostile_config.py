@@ -1,0 +1,168 @@
+"""Configs meant to do harm: each ends in a sentence with no job started, or is taken as the plain text that it is."""
+
+import os
+import re
+import subprocess
+import time
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+
+def tenfold(first, reference, last):
+    """A thing and eleven times ten of the one before: a tree of 10^11 values in a dozen lines."""
+    lines = [f"a{n}: &a{n} {last % ', '.join([reference % (n - 1)] * 10)}" for n in range(1, 12)]
+    return "\n".join([f"a0: &a0 {first}", *lines])
+
+
+# What a config file holds, and what Snakemake answers.
+FILES = {
+    "itself": ("study: &mine {x: *mine}", ":1: is nested more than 50 levels deep, or an alias"),
+    "endless-merge": ("base: &base {<<: *base}", ":1: is nested more than 50 levels deep"),
+    "laughs": (tenfold("[ha]", "*a%d", "[%s]"), ":1: holds more than 100,000 values"),
+    "merges": (tenfold("{x: 1}", "*a%d", "{<<: [%s]}"), ":1: holds more than 100,000 values"),
+    "deep": ("study: " + "[" * 5000, ": is nested more than 50 levels deep"),
+    "tag": (
+        "study: mine\ntitle: !!python/object/apply:os.system ['touch pwned']",
+        ":2: the tag 'tag:yaml.org,2002:python/object/apply:os.system' is not allowed",
+    ),
+    "template": ("__use_yte__: true\nstudy: ?open('pwned', 'w').name", ":1: __use_yte__: is not allowed"),
+    "key": ("study: mine\n? [a, b]\n: 1", ":2: a key is a list or a mapping; write a name"),
+    "bracket": ("study: mine\nseeds: [0", ":2: is not valid YAML: while parsing a flow sequence"),
+    "utf16": ("study: mine".encode("utf-16"), ": is not a text file in UTF-8"),
+    "zero": (b"study: mine\ntitle: a\0b", ":2: is not valid YAML: control character U+0000"),
+    "missing": (None, ": cannot be read: No such file or directory"),
+}
+
+
+def refused(project, expected, *arguments, config):
+    """Snakemake says so, without a traceback, and has started nothing."""
+    started = time.perf_counter()
+    result = project.snakemake(*arguments, config=config)
+    assert result.returncode != 0
+    assert f"The config has {len(expected)} error(s); no job was started." in result.stdout
+    for each in expected:
+        assert each in result.stdout
+    assert "Traceback" not in result.stdout
+    assert not (project.folder / "results").exists()
+    assert not (project.folder / "pwned").exists()
+    assert time.perf_counter() - started < 60
+
+
+def test_hostile_files_are_refused(project):
+    for name, (content, _) in FILES.items():
+        if content is not None:
+            path = project.folder / f"config/{name}.yaml"
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    os.mkfifo(project.folder / "config/pipe.yaml")
+    expected = [f"config/{name}.yaml{answer}" for name, (_, answer) in FILES.items()]
+    expected += ["config/pipe.yaml: is not a file; give the name", "config: is not a file; give the name"]
+    files = [f"config/{name}.yaml" for name in FILES]
+    refused(project, expected, config=[*files, "config/pipe.yaml", "config"])
+
+
+def test_a_name_that_a_shell_would_run_is_refused(project):
+    name = "config/it's $(touch pwned).yaml"
+    (project.folder / name).write_text("study: mine\n")
+    refused(
+        project, ['"config/it\'s $(touch pwned).yaml": the name of a config file may hold no quotes, $'], config=name
+    )
+
+
+def test_what_only_snakemake_cannot_read_is_refused(project):
+    """Snakemake takes it for a date; a study has none."""
+    (project.folder / "config/date.yaml").write_text("study: mine\ntitle: 2001-99-99\n")
+    refused(project, ["config/date.yaml: Snakemake cannot read it: month must be in 1..12"], config="config/date.yaml")
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        (
+            ["study=-rf", "variants={../x: {}}", "title=["],
+            ["--config: study: '-rf' is no valid name", "--config: variants.../x: '../x' is no valid name"],
+        ),
+        (["variants"], ["--config: Invalid config definition: Config entries have to be defined as name=value pairs"]),
+        (["title=it's $(touch pwned)"], ["--config: title: holds both a quote and $ or `; write it in a config file"]),
+        (["title=&a {x: *a}"], ["--config: title: is nested more than 50 levels deep, or an alias"]),
+    ],
+)
+def test_hostile_options_are_refused(project, entries, expected):
+    refused(project, expected, "--config", *entries, config="config/tiny.yaml")
+
+
+HARM = (
+    "{x} {{y}} {wildcards.seed} {0} 'q' \"d\" $(touch pwned) `touch pwned`; touch pwned & | \\ $HOME $x^$ %s é 漢\nnext"
+)
+CONFIG = "config/my study{1} (2); touch pwned & é.yaml"
+PICTURES = "data/a; touch pwned & (b) é 漢"
+
+
+def hostile_study():
+    bands = {
+        f"{name}-{speed}": {
+            "model": "vgg_a",
+            "width_multiplier": 0.02,
+            "batch_norm": name == "bn",
+            "record_steps": True,
+            "learning_rate": rate,
+        }
+        for name in ("plain", "bn")
+        for speed, rate in (("slow", 0.0001), ("fast", 0.001))
+    }
+    models = [{"label": f"{name} {HARM}", "band": [f"{name}-slow", f"{name}-fast"]} for name in ("plain", "bn")]
+    return {
+        "study": "hostile",
+        "title": HARM,
+        "data": {"name": "images", "path": PICTURES},
+        "seeds": [0],
+        "base": {"filters": [2, 3, 4], "epochs": 1, "batch_size": 8},
+        "variants": {"adam": {}, **bands},
+        "tables": {"one": {"title": HARM, "note": HARM, "rows": [{"variant": "adam", "label": HARM}]}},
+        "landscape": {"title": HARM, "note": HARM, "models": models, "reported": {"smoothness": HARM}},
+        "notes": [HARM],
+    }
+
+
+def draw_pictures(folder):
+    pixels = np.random.default_rng(0).integers(0, 255, (8, 32, 32, 3), dtype=np.uint8)
+    for part in ("train", "test"):
+        for label in ("one", "two"):
+            (folder / part / label).mkdir(parents=True)
+            for index, picture in enumerate(pixels):
+                Image.fromarray(picture).save(folder / part / label / f"{index}.png")
+
+
+def files_of(project):
+    own = [project.folder / name for name in ("results", ".snakemake")]
+    paths = {path for path in project.folder.rglob("*") if not any(path.is_relative_to(each) for each in own)}
+    return {path for path in paths if "__pycache__" not in path.parts}
+
+
+def test_hostile_texts_are_texts(project):
+    (project.folder / CONFIG).write_text(yaml.safe_dump(hostile_study()))
+    draw_pictures(project.folder / PICTURES)
+    before = files_of(project)
+    result = project.snakemake(config=CONFIG)
+    assert result.returncode == 0, result.stdout
+    assert files_of(project) == before
+    assert not list(project.folder.rglob("pwned"))
+    report = project.read("results/report.md")
+    assert report.count("{x} {{y}} {wildcards.seed} {0} 'q' \"d\" $(touch pwned)") > 8
+    assert "$HOME $x^$ %s é 漢" in report
+    assert "Nothing to be done" in project.snakemake("-n", config=CONFIG).stdout
+
+    (project.folder / "results/runs/adam/seed0/metrics.json").unlink()
+    assert project.snakemake("report", "--config", "partial=true", config=CONFIG).returncode == 0
+    command = re.search(r"Run it again: `(snakemake .*metrics.json.*)`; log", project.read("results/report.md"))[1]
+    assert run_as_pasted(project, command) == ["results/runs/adam/seed0/metrics.json", "--configfile", CONFIG]
+
+
+def run_as_pasted(project, command):
+    """The arguments that a shell makes of a command of the report."""
+    script = f"snakemake() {{ printf '%s\\0' \"$@\"; }}\n{command}"
+    result = subprocess.run(["bash", "-c", script], cwd=project.folder, capture_output=True, text=True, check=True)
+    assert not (project.folder / "pwned").exists()
+    return result.stdout.rstrip("\0").split("\0")

@@ -1,0 +1,49 @@
+"""Several seeds of a variant in one job: the same results, in fewer jobs."""
+
+import json
+import shutil
+
+import pytest
+
+PACKED = ["--config", 'jobs={"seeds_per_job": 2}']
+RUNS = [(variant, seed) for variant in ("adam", "sgd", "exploding") for seed in (0, 1)]
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory, new_project):
+    """A project whose tiny study was trained with two seeds a job."""
+    project = new_project(tmp_path_factory.mktemp("packed"))
+    project.result = project.snakemake(*PACKED)
+    assert project.result.returncode == 0, project.result.stdout
+    return project
+
+
+def figures(project, variant, seed):
+    record = json.loads(project.read(f"results/runs/{variant}/seed{seed}/metrics.json"))
+    return {key: value for key, value in record.items() if key != "cost"}
+
+
+def test_packed_runs_have_the_figures_of_single_ones(packed, finished):
+    assert packed.result.stdout.count("Training ") == 3
+    assert "Training adam, seed 0, 1" in packed.result.stdout
+    for run in RUNS:
+        assert figures(packed, *run) == figures(finished, *run)
+    assert "epoch   2/2" in packed.read("results/runs/sgd/seed1/train.log")
+
+
+def test_another_size_of_packs_trains_nothing(packed, finished):
+    assert "Nothing to be done" in packed.snakemake("-n").stdout
+    assert "Nothing to be done" in finished.snakemake("-n", *PACKED).stdout
+
+
+def test_a_finished_run_is_not_trained_again_with_its_neighbour(packed):
+    shutil.rmtree(packed.folder / "results/runs/sgd/seed1")
+    result = packed.snakemake("results/runs/sgd/seed1/metrics.json", *PACKED)
+    assert result.returncode == 0, result.stdout
+    assert "was finished by an earlier job" in packed.read("results/runs/sgd/seed0/train.log")
+    assert "epoch   2/2" in packed.read("results/runs/sgd/seed1/train.log")
+
+
+def test_what_a_profile_sets_for_training_holds_for_packs(packed):
+    result = packed.snakemake("-np", "--forceall", "--set-resources", "train:checkpoint_seconds=7", *PACKED)
+    assert result.stdout.count(" --checkpoint-seconds 7 ") == 3, result.stdout

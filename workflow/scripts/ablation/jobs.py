@@ -1,0 +1,57 @@
+"""The jobs that were submitted from this folder, one small file each. No torch, and nothing that is slow to load.
+
+`submission.py` writes them; the bridge to Snakemake and `submit.py` read them.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from ablation.files import write_text
+
+JOBS = Path(".snakemake", "submitit")
+# Its time stamp tells when the states were last asked for.
+CHECKED = JOBS / "checked"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job: its name says what it does (several names: one after another), `folder` holds its log."""
+
+    job_id: str
+    name: str
+    folder: str
+    cluster: str
+    state: Literal["running", "success", "failed"] = "running"
+    doubted: float = 0.0  # since when neither SLURM's queue nor its accounting knows of it
+
+    def write(self) -> None:
+        write_text(JOBS / f"{self.job_id}.json", json.dumps(asdict(self)))
+
+
+def read_jobs() -> list[Job]:
+    return [Job(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(JOBS.glob("*.json"))]
+
+
+def read_job(job_id: str) -> Job:
+    """The job of this id; one that nobody remembers has failed, so that it is submitted anew.
+
+    Local jobs have process ids, which come again: a new job then takes the place of the old.
+    """
+    path = JOBS / f"{job_id}.json"
+    if not path.exists():
+        return Job(job_id, name="forgotten", folder=str(JOBS), cluster="none", state="failed")
+    return Job(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def job_name(study: str, rule: str, variant: str, seed: int | str) -> str:
+    """The name of a run's job, in the queue too."""
+    return f"{study}-{rule}-{variant}-seed{seed}"
+
+
+def running_job(name: str) -> Job | None:
+    """The job for this that has not ended, as far as was known when the states were last asked for."""
+    return next((job for job in read_jobs() if name in job.name.split() and job.state == "running"), None)

@@ -1,0 +1,69 @@
+"""Between Snakemake's cluster-generic executor and submitit; `profiles/submitit` calls it.
+
+    submitit_bridge.py submit JOBSCRIPT    prints the job's id
+    submitit_bridge.py refresh             asks for the states of all jobs; `job_status.py` tells them to Snakemake
+    submitit_bridge.py cancel JOB ...
+
+What a job needs comes from the properties in its script: threads, mem_mb, runtime, gpu, and the site's values that the
+profile gives as resources.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ablation.jobs import job_name, read_job, running_job
+from ablation.submission import Commands, SubmissionError, cancel, link_log, make_executor, refresh, submit
+
+PROPERTIES = "# properties = "
+
+
+def submit_script(script: Path) -> str:
+    """Submit a job script and return the job's id.
+
+    Where such a job still runs, of a Snakemake that was killed or of `submit.py`, it is that one's id.
+    """
+    text = script.read_text(encoding="utf-8")
+    lines = [line.removeprefix(PROPERTIES) for line in text.splitlines() if line.startswith(PROPERTIES)]
+    properties = json.loads(lines[0])
+    name = name_of(properties)
+    if running := running_job(name):
+        return running.job_id
+    executor = make_executor(name, properties["threads"], properties["resources"])
+    # Snakemake removes the script at its end, so the job holds its text.
+    (job,) = submit(executor, [Commands([text])], [name])
+    link_log(job, Path(properties["log"][0]).parent)
+    return job.job_id
+
+
+def name_of(properties: dict[str, Any]) -> str:
+    """Study, rule, variant and seed of a run; rule and wildcards of other jobs."""
+    wildcards = properties["wildcards"]
+    if "seed" in wildcards:
+        return job_name(properties["params"]["study"], properties["rule"], wildcards["variant"], wildcards["seed"])
+    return "-".join([properties["rule"], *wildcards.values()])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=["submit", "refresh", "cancel"])
+    parser.add_argument("what", nargs="*", help="a job script, or the ids of jobs")
+    arguments = parser.parse_args()
+    try:
+        match arguments.action:
+            case "submit":
+                print(submit_script(Path(*arguments.what)))
+            case "refresh":
+                refresh()
+            case "cancel":
+                cancel([read_job(job_id) for job_id in arguments.what])
+    except (SubmissionError, ValueError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
