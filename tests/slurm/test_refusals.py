@@ -8,21 +8,19 @@ from .conftest import ENVIRONMENT, PROFILE, SNAKEMAKE
 
 STUDY = "base: {filters: [2, 3, 4], epochs: 2}\nvariants: {adam: {}}\n"
 PARTITIONS = "This cluster's partitions: broken, gpu, high, low."
+PARTITION = ("# slurm_partition: gpu", "slurm_partition: gpu")
 REFUSED = {
     "partition": (
-        ("# slurm_partition: gpu", "slurm_partition: gpus"),
-        [
-            "SLURM refuses a job of rule train: Invalid partition name specified (asked for: --partition=gpus ",
-            PARTITIONS,
-        ],
+        [("# slurm_partition: gpu", "slurm_partition: gpus")],
+        ["rule train: Invalid partition name specified (asked for: --partition=gpus ", PARTITIONS],
     ),
-    "account": (("# slurm_account: lab", "slurm_account: labs"), ["Invalid account", "--account=labs"]),
+    "account": ([("# slurm_account: lab", "slurm_account: labs")], ["Invalid account", "--account=labs"]),
     "more GPUs than a node has": (
-        ("{gpu: 1}\n", '{gpu: 0, gres: "gpu:9"}\n'),
+        [PARTITION, ("{gpu: 1}\n", '{gpu: 0, gres: "gpu:9"}\n')],
         ["Requested node configuration is not available", "--gres=gpu:9"],
     ),
     "a kind of GPU that is not there": (
-        ("{gpu: 1}\n", '{gpu: 0, gres: "gpu:a100:1"}\n'),
+        [PARTITION, ("{gpu: 1}\n", '{gpu: 0, gres: "gpu:a100:1"}\n')],
         ["Requested node configuration is not available", "--gres=gpu:a100:1"],
     ),
 }
@@ -30,8 +28,8 @@ REFUSED = {
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_slurm_refuses_is_said_before_anything_is_queued(new_project, what):
-    change, expected = REFUSED[what]
-    project = new_project("refused", STUDY, [change])
+    site, expected = REFUSED[what]
+    project = new_project("refused", STUDY, site)
     status, output = project.run()
     assert status != 0
     for part in ["No job was submitted: ", *expected]:

@@ -48,15 +48,22 @@ def check_request(job: Any, profile: str) -> None:
     options = [f"{option}={job.resources[key]}" for key, option in OPTIONS.items() if job.resources.get(key)]
     extra = shlex.split(job.resources.get("slurm_extra", ""))
     answer = slurm("sbatch", "--test-only", "--ntasks=1", *options, *extra, "--wrap=true")
-    # Nodes that are busy or down now are something to wait for.
-    if answer.returncode != 0 and "busy" not in answer.stderr:
-        reason = answer.stderr.strip().rpartition(": ")[2]
+    reason = answer.stderr.strip().rpartition(": ")[2]
+    if answer.returncode != 0 and not may_change(reason, job.resources.get("slurm_partition")):
         partitions = ", ".join(sorted(set(slurm("sinfo", "--noheader", "--format=%R").stdout.split())))
         raise ClusterError(
             f"No job was submitted: SLURM refuses a job of rule {job.rule.name}: {reason} (asked for: "
             f"{' '.join([*options, *extra])}). Set what is wrong at the top of {profile}, or cores, "
             f"memory and time in the study's `jobs`. This cluster's partitions: {partitions}."
         )
+
+
+def may_change(reason: str, partition: str | None) -> bool:
+    """Is it something to wait for: nodes that are busy, or that are down now and may have what was asked for?"""
+    if "node configuration is not available" in reason:
+        where = [f"--partition={partition}"] if partition else []
+        return bool(slurm("sinfo", "--noheader", "--list-reasons", *where).stdout.strip())
+    return "busy" in reason
 
 
 def check_queue(folder: str) -> None:
