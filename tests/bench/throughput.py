@@ -1,0 +1,100 @@
+"""Wall time of 100 tiny runs in each way to submit them, on the SLURM of the tests.
+
+python tests/slurm/cluster.py run python tests/bench/throughput.py [MODE ...] [--variants 20]
+
+Each mode trains the same study, variants x 5 seeds of a second's work each, in a copy of the project whose data is
+prepared. Besides the wall time: the processor seconds of the command, on a cluster those of the login node.
+"""
+
+import argparse
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("Snakefile", "workflow", "config", "profiles", "slurm")
+SEEDS = 5
+CONFIG = ["--configfile", "config/tiny.yaml"]
+PACKED = ["--config", f'jobs={{"seeds_per_job": {SEEDS}}}']
+# Options of Snakemake; submit.py needs none.
+MODES: dict[str, list[str]] = {
+    "local": [],
+    "local-packed": PACKED,
+    "slurm": ["--profile", "slurm"],
+    "slurm-defaults": [
+        *("--profile", "slurm", "--slurm-status-command=sacct"),
+        "--slurm-init-seconds-before-status-checks=40",
+    ],
+    "slurm-arrays": ["--profile", "slurm", "--slurm-array-jobs=train"],
+    "slurm-packed": ["--profile", "slurm", *PACKED],
+    "submitit": ["--profile", "profiles/submitit"],
+    "submit.py": [],
+}
+
+
+def study(variants):
+    rates = "\n".join(f"  rate-{index}: {{learning_rate: {1e-3 * (index + 1):.4f}}}" for index in range(variants))
+    return f"""\
+study: tiny
+data: {{name: digits, train_images_per_class: 10}}
+seeds: {list(range(SEEDS))}
+base: {{filters: [2, 3, 4], epochs: 1}}
+jobs: {{mem_mb: 500, runtime: 10}}
+variants:
+{rates}
+"""
+
+
+def project(folder, variants):
+    """A copy of the checkout with the tiny study, its data prepared."""
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir() and not source.is_symlink():
+            shutil.copytree(source, folder / part)
+        else:
+            shutil.copy(source, folder / part, follow_symlinks=False)
+    (folder / "config/tiny.yaml").write_text(study(variants))
+    command = [sys.executable, "-m", "snakemake", "results/data/digits/data.json", "--configfile", "config/tiny.yaml"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
+def command(mode, targets):
+    if mode == "submit.py":
+        return [sys.executable, "workflow/scripts/submit.py", "--parallel", "100", *CONFIG]
+    return [sys.executable, "-m", "snakemake", *targets, *CONFIG, *MODES[mode]]
+
+
+def measured(mode, folder, variants):
+    """Wall seconds until the last record is there, and processor seconds of the command and what it ran itself."""
+    targets = [f"results/runs/rate-{rate}/seed{seed}/metrics.json" for rate in range(variants) for seed in range(SEEDS)]
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(
+        command(mode, targets), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"{mode} failed:\n{done.stdout[-3000:]}")
+    while not all((folder / target).exists() for target in targets):
+        time.sleep(0.2)
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("modes", nargs="*", metavar="MODE", help=", ".join(MODES))
+    parser.add_argument("--variants", type=int, default=20)
+    arguments = parser.parse_args()
+    for mode in arguments.modes or MODES:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            project(folder, arguments.variants)
+            wall, processor = measured(mode, folder, arguments.variants)
+        print(f"{mode}: {wall:.0f} s, of which the command itself took the processor for {processor:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
