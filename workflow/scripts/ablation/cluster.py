@@ -32,12 +32,13 @@ class ClusterError(Exception):
 def check(jobs: list[Any], folder: str) -> None:
     """Refuse what SLURM would refuse, and what is already in its queue, before anything is submitted."""
     check_requests(jobs, "profiles/slurm/config.yaml")
-    check_queue(folder)
+    if jobs:
+        check_queue(folder)
 
 
 def check_requests(jobs: list[Any], profile: str) -> None:
     """Refuse what SLURM would refuse, which `profile` asks for."""
-    if not shutil.which("sbatch"):
+    if jobs and not shutil.which("sbatch"):
         raise ClusterError("No job was submitted: there is no sbatch on the PATH; is this a login node of the cluster?")
     for rule in sorted({job.rule.name for job in jobs}):
         check_request(next(job for job in jobs if job.rule.name == rule), profile)
