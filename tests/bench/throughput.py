@@ -43,7 +43,7 @@ study: tiny
 data: {{name: digits, train_images_per_class: 10}}
 seeds: {list(range(SEEDS))}
 base: {{filters: [2, 3, 4], epochs: 1}}
-jobs: {{mem_mb: 500, runtime: 10}}
+jobs: {{mem_mb: 1500, runtime: 10}}
 variants:
 {rates}
 """
@@ -65,7 +65,7 @@ def project(folder, variants):
 def command(mode, targets):
     if mode == "submit.py":
         return [sys.executable, "workflow/scripts/submit.py", "--parallel", "100", *CONFIG]
-    return [sys.executable, "-m", "snakemake", *targets, *CONFIG, *MODES[mode]]
+    return [sys.executable, "-m", "snakemake", *targets, *CONFIG, *MODES[mode], "--retries=0"]
 
 
 def measured(mode, folder, variants):

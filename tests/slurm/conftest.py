@@ -1,6 +1,7 @@
 """A real SLURM for the tests of this folder, shared by all that run at the same time; without one they are skipped.
 
-A project is a checkout with a study of its own, in which `snakemake --profile slurm` is typed as a user does.
+A project is a checkout with a study of its own, in which `snakemake --profile slurm` or `snakemake --profile
+profiles/submitit` is typed as a user does.
 """
 
 import os
@@ -15,8 +16,6 @@ from ..workflow.conftest import ROOT, Project
 from . import cluster as slurm
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--configfile", "config/study.yaml", "--nocolor"]
-# A job is looked at after two seconds, not after a minute.
-PROFILE = ["--profile", "slurm", "--slurm-init-seconds-before-status-checks", "2"]
 IMAGES = """\
 study: tiny
 data: {name: digits, train_images_per_class: 10}
@@ -26,22 +25,27 @@ ENVIRONMENT = os.environ | {"PATH": "/usr/bin:/bin"}
 
 
 class ClusterProject(Project):
-    """A checkout whose jobs run on the cluster."""
+    """A checkout whose jobs run on the cluster, submitted by Snakemake's executor for SLURM."""
+
+    profile = "slurm"
+    profile_file = "profiles/slurm/config.yaml"
+    # A job is looked at after two seconds, not after a minute.
+    options = ("--slurm-init-seconds-before-status-checks", "2")
 
     def __init__(self, folder, study, site=()):
         super().__init__(folder)
         (folder / "slurm").symlink_to(os.readlink(ROOT / "slurm"))
         (folder / "config/study.yaml").write_text(study)
-        profile = folder / "profiles/slurm/config.yaml"
+        profile = folder / self.profile_file
         for default, ours in site:
             assert default in profile.read_text()
             profile.write_text(profile.read_text().replace(default, ours))
 
-    def start(self, *arguments):
-        """`snakemake --profile slurm` as a process of its own, which writes to `output.txt`."""
+    def call(self, *command):
+        """The command as a process of its own, which writes to `output.txt`."""
         with (self.folder / "output.txt").open("w") as output:
             return subprocess.Popen(
-                [*SNAKEMAKE, *PROFILE, *arguments],
+                command,
                 cwd=self.folder,
                 env=ENVIRONMENT,
                 stdout=output,
@@ -50,9 +54,15 @@ class ClusterProject(Project):
                 start_new_session=True,
             )
 
+    def start(self, *arguments):
+        """`snakemake --profile ...`."""
+        return self.call(*SNAKEMAKE, "--profile", self.profile, *self.options, *arguments)
+
     def run(self, *arguments):
-        """`snakemake --profile slurm` to its end; its status and output."""
-        process = self.start(*arguments)
+        """`snakemake --profile ...` to its end; its status and output."""
+        return self.ended(self.start(*arguments))
+
+    def ended(self, process):
         try:
             process.wait(400)
         finally:
@@ -74,7 +84,20 @@ class ClusterProject(Project):
 
     def log(self, run):
         """SLURM's logs of a run, which lie in the run's folder."""
-        return "".join(file.read_text() for file in sorted((self.folder / f"results/runs/{run}/slurm").glob("*.log")))
+        return "".join(file.read_text() for file in sorted((self.folder / f"results/runs/{run}/slurm").glob("*")))
+
+
+class SubmititProject(ClusterProject):
+    """A checkout whose jobs are submitted by submitit."""
+
+    profile = "profiles/submitit"
+    profile_file = "profiles/submitit/config.yaml"
+    options = ()
+
+    def submit(self, *arguments):
+        """`submit.py` to its end; its status and output."""
+        command = [sys.executable, "workflow/scripts/submit.py", "--configfile", "config/study.yaml", *arguments]
+        return self.ended(self.call(*command))
 
 
 @pytest.fixture(scope="session")
@@ -94,8 +117,8 @@ def new_project(cluster, tmp_path_factory):
     first = ClusterProject(tmp_path_factory.mktemp("data"), f"{IMAGES}variants: {{any: {{}}}}")
     subprocess.run([*SNAKEMAKE, "results/data/digits/data.json"], cwd=first.folder, env=ENVIRONMENT, check=True)
 
-    def make(name, study, site=()):
-        project = ClusterProject(tmp_path_factory.mktemp(name), f"{IMAGES}{study}", site)
+    def make(name, study, site=(), kind=ClusterProject):
+        project = kind(tmp_path_factory.mktemp(name), f"{IMAGES}{study}", site)
         shutil.copytree(first.folder / "results/data", project.folder / "results/data")
         return project
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from .conftest import ENVIRONMENT, PROFILE, SNAKEMAKE
+from .conftest import ENVIRONMENT, SNAKEMAKE, ClusterProject, SubmititProject
 
 STUDY = "base: {filters: [2, 3, 4], epochs: 2}\nvariants: {adam: {}}\n"
 PARTITIONS = "This cluster's partitions: broken, gpu, high, low."
@@ -26,15 +26,18 @@ REFUSED = {
 }
 
 
+@pytest.mark.parametrize("kind", [ClusterProject, SubmititProject])
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_slurm_refuses_is_said_before_anything_is_queued(new_project, what):
+def test_what_slurm_refuses_is_said_before_anything_is_queued(new_project, what, kind):
     site, expected = REFUSED[what]
-    project = new_project("refused", STUDY, site)
-    status, output = project.run()
-    assert status != 0
-    for part in ["No job was submitted: ", *expected]:
-        assert part in output
-    assert "Traceback" not in output
+    project = new_project("refused", STUDY, site, kind)
+    calls = [project.run] if kind is ClusterProject else [project.run, project.submit]
+    for call in calls:
+        status, output = call()
+        assert status == 1
+        for part in ["No job was submitted: ", f"at the top of {kind.profile_file}", *expected]:
+            assert part in output
+        assert "Traceback" not in output
     assert project.history("JobID") == []
 
 
@@ -43,7 +46,7 @@ def test_no_sbatch_on_the_path(new_project, tmp_path):
     for tool in ("bash", "sh", "dirname", "which"):
         (tmp_path / tool).symlink_to(f"/usr/bin/{tool}")
     result = subprocess.run(
-        [*SNAKEMAKE, *PROFILE],
+        [*SNAKEMAKE, "--profile", "slurm"],
         cwd=project.folder,
         env=ENVIRONMENT | {"PATH": str(tmp_path)},
         capture_output=True,

@@ -2,6 +2,8 @@
 
 import pytest
 
+from .conftest import ClusterProject, SubmititProject
+
 STUDY = """\
 base: {model: vgg_a, width_multiplier: 0.05, activation: relu, epochs: 2, batch_size: 16, record_steps: true,
   scheduler: none, grad_clip: null, weight_decay: 0.0}
@@ -22,7 +24,7 @@ landscape:
   probe: {every: 3, step_sizes: [1, 4]}
 """
 TRAINED = ["slow", "fast", "bn-slow", "bn-fast"]
-JOBS = [*(f"train_wildcards_{variant}_0" for variant in TRAINED), "probe_wildcards_fast_0", "probe_wildcards_bn-fast_0"]
+JOBS = [*(f"train-{variant}_0" for variant in TRAINED), "probe-fast_0", "probe-bn-fast_0"]
 GPUS = 4  # of the default partition
 
 SHORT = """\
@@ -32,10 +34,10 @@ variants: {sound: {}, doomed: {optimizer: sgd}}
 """
 
 
-@pytest.fixture(scope="module")
-def finished(new_project):
+@pytest.fixture(scope="module", params=[ClusterProject, SubmititProject])
+def finished(new_project, request):
     """A project whose study has run through; tests only read it."""
-    project = new_project("finished", STUDY)
+    project = new_project("finished", STUDY, kind=request.param)
     project.status, project.output = project.run()
     return project
 
@@ -49,8 +51,12 @@ def test_the_whole_study_runs_and_is_reported(finished):
 
 def test_training_and_probing_are_jobs_with_a_gpu_each_and_nothing_else_is_a_job(finished):
     jobs = finished.history("JobName", "Comment", "AllocTRES", "TimelimitRaw", "State")
-    assert all(name.startswith("tiny_") for name, *_ in jobs)
-    assert sorted(comment for _, comment, *_ in jobs) == sorted(f"rule_{job}" for job in JOBS)
+    if finished.profile == "slurm":
+        assert all(name.startswith("tiny_") for name, *_ in jobs)
+        names = [comment.removeprefix("rule_").replace("_wildcards_", "-") for _, comment, *_ in jobs]
+    else:
+        names = [name.removeprefix("tiny-").replace("-seed", "_") for name, *_ in jobs]
+    assert sorted(names) == sorted(JOBS)
     for _, _, resources, minutes, state in jobs:
         assert {"cpu=1", "mem=4000M", "gres/gpu=1"} <= set(resources.split(","))
         assert (minutes, state) == ("240", "COMPLETED")
@@ -59,18 +65,15 @@ def test_training_and_probing_are_jobs_with_a_gpu_each_and_nothing_else_is_a_job
 def test_no_more_jobs_run_at_a_time_than_there_are_gpus(finished):
     jobs = finished.history("Submit", "Start", "End")
     assert len(jobs) > GPUS
-    assert max(submit for submit, _, _ in jobs) <= min(
-        end for *_, end in jobs
-    )  # all waited for SLURM, none for Snakemake
+    # All waited for SLURM, none for Snakemake.
+    assert max(submit for submit, _, _ in jobs) <= min(end for *_, end in jobs)
     for moment in {start for _, start, _ in jobs}:
         assert sum(start <= moment < end for _, start, end in jobs) <= GPUS
 
 
 def test_slurm_s_log_of_a_run_lies_beside_the_run_s_own(finished):
-    logs = list((finished.folder / "results/runs/slow/seed0/slurm").glob("*.log"))
-    assert len(logs) == 1
-    assert "Training slow, seed 0" in logs[0].read_text()
-    assert list((finished.folder / "results/probes/fast/seed0/slurm").glob("*.log"))
+    assert "Training slow, seed 0" in finished.log("slow/seed0")
+    assert len(list((finished.folder / "results/probes/fast/seed0/slurm").iterdir())) == 1
 
 
 def test_a_finished_study_has_nothing_to_do(finished):
@@ -78,15 +81,16 @@ def test_a_finished_study_has_nothing_to_do(finished):
     assert "Nothing to be done" in finished.run()[1]
 
 
-def test_a_failed_run_is_named_the_others_finish_and_its_target_reruns_it_alone(new_project):
-    project = new_project("doomed", SHORT)
+@pytest.mark.parametrize("kind", [ClusterProject, SubmititProject])
+def test_a_failed_run_is_named_the_others_finish_and_its_target_reruns_it_alone(new_project, kind):
+    project = new_project("doomed", SHORT, kind=kind)
     lock = project.folder / "results/runs/doomed/seed0/run.lock"
     lock.mkdir(parents=True)  # train.py cannot open it
     status, output = project.run("--retries", "0")
     assert status != 0
     assert (project.folder / "results/runs/sound/seed0/metrics.json").exists()
     assert "Error in rule train" in project.log("doomed/seed0")
-    assert "snakemake --profile slurm results/runs/<variant>/seed<k>/metrics.json" in output
+    assert f"snakemake --profile {kind.profile} results/runs/<variant>/seed<k>/metrics.json" in output
 
     status, output = project.run("report", "--config", "partial=true")
     assert status == 0, output

@@ -20,6 +20,7 @@ onstart:
             cluster.check(submitted, workflow.workdir_init)
             cluster.log_beside_runs(submitted)
             cluster.name_jobs(workflow, study.study)
+            cluster.wake_at_the_end(workflow)
         elif any(job.resources.get("submitit_cluster") == "slurm" for job in submitted):
             cluster.check_requests(submitted, "profiles/submitit/config.yaml")
     except cluster.ClusterError as error:

@@ -95,11 +95,6 @@ def packs_of_seeds():
     return {f"train_seeds_{'_'.join(map(str, seeds))}": seeds for seeds in packs}
 
 
-def log_of_pack(seeds):
-    """The log of a run, or of a job whose runs have logs of their own; without its ending."""
-    return f"seed{seeds[0]}/train" if len(seeds) == 1 else f"seeds-{'-'.join(map(str, seeds))}"
-
-
 def memory_for(runs):
     """MB of main memory for so many runs in a job: a retry gets as much more as the first try had, up to three times."""
 

@@ -11,9 +11,9 @@ for rule_name, seeds in packs_of_seeds().items():
         output:
             expand("results/runs/{{variant}}/seed{seed}/metrics.json", seed=seeds),
         log:
-            f"results/runs/{{variant}}/{log_of_pack(seeds)}.log",
+            f"results/runs/{{variant}}/{commands.log_of_pack(seeds)}.log",
         benchmark:
-            f"results/runs/{{variant}}/{log_of_pack(seeds)}.benchmark.tsv"
+            f"results/runs/{{variant}}/{commands.log_of_pack(seeds)}.benchmark.tsv"
         conda:
             "../envs/ablation.yaml"
         threads: study.jobs.threads * len(seeds)

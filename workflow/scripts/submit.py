@@ -3,7 +3,8 @@
     python workflow/scripts/submit.py --variants adam sgd --seeds 0 1 --configfile config/config.yaml
 
 Jobs are asked for as `profiles/submitit` says. They run what Snakemake would run, in the same folders, so a following
-`snakemake report` finds them done. Runs that are finished or in the queue are left out.
+`snakemake report` finds them done. Runs that are finished or in the queue are left out. Data that are not there are
+prepared; after a change of your images, `snakemake results/data/images/data.json` prepares them anew.
 """
 
 from __future__ import annotations
@@ -13,22 +14,25 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import chain, groupby
+from operator import attrgetter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import yte
+from submitit import AutoExecutor
 
 from ablation import cluster, commands, matrix
+from ablation.analysis.runs import FINISHED, load_runs
 from ablation.config import Study
 from ablation.jobs import Job, job_name
 from ablation.loading import load_study
 from ablation.machine import set_environment
+from ablation.plain_yaml import ConfigError
 from ablation.provenance import code_digest
-from ablation.records import RecordError, read_record
 from ablation.results import check_results
 from ablation.submission import Commands, SubmissionError, link_log, make_executor, refresh, submit
-from ablation.yaml_layers import ConfigError
 
 PROFILE = Path("profiles", "submitit", "config.yaml")
 
@@ -38,7 +42,7 @@ def parse_arguments(profile: dict[str, Any]) -> argparse.Namespace:
     parser.add_argument("--variants", nargs="+", metavar="VARIANT", help="train these only")
     parser.add_argument("--seeds", nargs="+", type=int, metavar="SEED", help="train these only")
     parser.add_argument("--configfile", nargs="+", default=profile.get("configfile"), help="the study")
-    parser.add_argument("--parallel", type=int, default=profile["jobs"], metavar="N", help="runs at a time")
+    parser.add_argument("--parallel", type=int, default=profile["jobs"], metavar="N", help="jobs at a time")
     parser.add_argument("--dry-run", "-n", action="store_true", help="say what would be submitted")
     return parser.parse_args()
 
@@ -60,10 +64,11 @@ def chosen(kind: str, wanted: Sequence[Any] | None, valid: Sequence[Any]) -> lis
 
 def left_to_do(study: Study, runs: Sequence[matrix.Run]) -> list[matrix.Run]:
     """The runs that are neither finished nor in the queue; says which are."""
+    finished = finished_runs(study)
     queued = {name for job in refresh() if job.state == "running" for name in job.name.split()}
     left = []
     for run in runs:
-        if is_finished(study, run):
+        if run in finished:
             print(f"{run.directory}: is finished")
         elif name_of(study, run) in queued:
             print(f"{run.directory}: is in the queue already")
@@ -72,34 +77,37 @@ def left_to_do(study: Study, runs: Sequence[matrix.Run]) -> list[matrix.Run]:
     return left
 
 
-def is_finished(study: Study, run: matrix.Run) -> bool:
-    """Whether there is a result that Snakemake would keep: of these settings, and of this code."""
-    try:
-        record = read_record(run.metrics)
-    except (FileNotFoundError, RecordError):
-        return False
-    spec = matrix.spec(matrix.resolve(study)[run.variant])
-    return record.spec == spec and record.origin.code_digest == code_digest("train.py")
+def finished_runs(study: Study) -> set[matrix.Run]:
+    """Those with a result that Snakemake would keep: of these settings, this data and this code."""
+    table = load_runs(study)
+    kept = table[table["status"].isin(FINISHED) & (table["code_digest"] == code_digest("train.py"))]
+    return {matrix.Run(variant, seed) for variant, seed in zip(kept["variant"], kept["seed"], strict=True)}
 
 
 def name_of(study: Study, run: matrix.Run) -> str:
     return job_name(study.study, "train", run.variant, run.seed)
 
 
-def resources_of(study: Study, profile: dict[str, Any]) -> dict[str, Any]:
-    """What Snakemake would ask for, for a run."""
-    of_study = {"mem_mb": study.jobs.mem_mb, "runtime": study.jobs.runtime}
+def packs_of(study: Study, runs: Sequence[matrix.Run]) -> list[Sequence[matrix.Run]]:
+    """The runs of each job: one, or several seeds of a variant, as `seeds_per_job` says."""
+    by_variant = [list(same) for _, same in groupby(runs, attrgetter("variant"))]
+    return [pack for same in by_variant for pack in matrix.packs(same, study.jobs.seeds_per_job)]
+
+
+def resources_of(study: Study, profile: dict[str, Any], runs_per_job: int) -> dict[str, Any]:
+    """What Snakemake would ask for, for a job of so many runs."""
+    of_study = {"mem_mb": study.jobs.mem_mb * runs_per_job, "runtime": study.jobs.runtime}
     return profile["default-resources"] | of_study | profile["set-resources"]["train"]
 
 
-def check_request(study: Study, resources: dict[str, Any]) -> None:
+def check_request(resources: dict[str, Any], threads: int) -> None:
     """Let SLURM say whether it takes such a job.
 
     Raises:
         ClusterError: it does not.
     """
     if resources["submitit_cluster"] == "slurm":
-        asked = resources | {"_cores": study.jobs.threads}
+        asked = resources | {"_cores": threads}
         cluster.check_requests([SimpleNamespace(rule=SimpleNamespace(name="train"), resources=asked)], str(PROFILE))
 
 
@@ -117,16 +125,18 @@ def prepare_data(study: Study) -> None:
             raise ValueError("the data could not be prepared. No job was submitted.")
 
 
-def submit_runs(study: Study, runs: Sequence[matrix.Run], resources: dict[str, Any], parallel: int) -> list[Job]:
+def submit_packs(
+    study: Study, packs: Sequence[Sequence[matrix.Run]], executor: AutoExecutor, parallel: int
+) -> list[Job]:
     """Submit them as one array. On one machine, where nothing queues, as many jobs as may run, each with its share."""
-    executor = make_executor(f"{study.study}-train", study.jobs.threads, resources)
     executor.update_parameters(slurm_array_parallelism=parallel)
-    jobs = len(runs) if executor.cluster == "slurm" else min(parallel, len(runs))
-    shares = [runs[first::jobs] for first in range(jobs)]
-    work = [Commands([commands.train_command(study, run) for run in share]) for share in shares]
-    submitted = submit(executor, work, [" ".join(name_of(study, run) for run in share) for share in shares])
+    jobs = len(packs) if executor.cluster == "slurm" else min(parallel, len(packs))
+    shares = [packs[first::jobs] for first in range(jobs)]
+    work = [Commands([commands.train_command(study, pack) for pack in share]) for share in shares]
+    names = [" ".join(name_of(study, run) for pack in share for run in pack) for share in shares]
+    submitted = submit(executor, work, names)
     for job, share in zip(submitted, shares, strict=True):
-        for run in share:
+        for run in chain(*share):
             link_log(job, Path(run.directory))
     return submitted
 
@@ -146,23 +156,31 @@ def explain(jobs: Sequence[Job], parallel: int, configfiles: Sequence[str]) -> N
     )
 
 
+def submit_chosen(arguments: argparse.Namespace, profile: dict[str, Any]) -> None:
+    """From the study to jobs in the queue; everything is checked before the first is submitted."""
+    study = load_study(arguments.configfile)
+    check_results(study)
+    variants = chosen("variant", arguments.variants, list(study.variants))
+    seeds = chosen("seed", arguments.seeds, study.seeds)
+    runs = left_to_do(study, [run for run in matrix.runs(study) if run.variant in variants and run.seed in seeds])
+    if arguments.dry_run or not runs:
+        print(f"{len(runs)} run(s) to submit", *(run.directory for run in runs), sep="\n  ")
+        return
+    packs = packs_of(study, runs)
+    runs_per_job = max(map(len, packs))
+    threads, resources = study.jobs.threads * runs_per_job, resources_of(study, profile, runs_per_job)
+    check_request(resources, threads)
+    prepare_data(study)
+    executor = make_executor(f"{study.study}-train", threads, resources)
+    submitted = submit_packs(study, packs, executor, arguments.parallel)
+    explain(submitted, arguments.parallel, arguments.configfile)
+
+
 def main() -> None:
     set_environment()
     profile = yte.process_yaml(PROFILE.read_text(encoding="utf-8"), require_use_yte=True)
-    arguments = parse_arguments(profile)
     try:
-        study = load_study(arguments.configfile)
-        check_results(study)
-        variants = chosen("variant", arguments.variants, list(study.variants))
-        seeds = chosen("seed", arguments.seeds, study.seeds)
-        runs = left_to_do(study, [run for run in matrix.runs(study) if run.variant in variants and run.seed in seeds])
-        if arguments.dry_run or not runs:
-            print(f"{len(runs)} run(s) to submit", *(run.directory for run in runs), sep="\n  ")
-            return
-        resources = resources_of(study, profile)
-        check_request(study, resources)
-        prepare_data(study)
-        explain(submit_runs(study, runs, resources, arguments.parallel), arguments.parallel, arguments.configfile)
+        submit_chosen(parse_arguments(profile), profile)
     except ConfigError as error:
         sys.exit(f"error: the config has {len(error.errors)} error(s); no job was submitted.\n{error}")
     except (ValueError, cluster.ClusterError, SubmissionError) as error:

@@ -25,27 +25,34 @@ PROPERTIES = "# properties = "
 def submit_script(script: Path) -> str:
     """Submit a job script and return the job's id.
 
-    Where such a job still runs, of a Snakemake that was killed or of `submit.py`, it is that one's id.
+    Where a job of a killed Snakemake or of `submit.py` still makes one of its runs, it is that one's id.
     """
     text = script.read_text(encoding="utf-8")
     lines = [line.removeprefix(PROPERTIES) for line in text.splitlines() if line.startswith(PROPERTIES)]
     properties = json.loads(lines[0])
-    name = name_of(properties)
-    if running := running_job(name):
+    runs = names_of_runs(properties)
+    if running := running_job(runs):
         return running.job_id
-    executor = make_executor(name, properties["threads"], properties["resources"])
+    executor = make_executor(name_of(properties, runs), properties["threads"], properties["resources"])
     # Snakemake removes the script at its end, so the job holds its text.
-    (job,) = submit(executor, [Commands([text])], [name])
-    link_log(job, Path(properties["log"][0]).parent)
+    (job,) = submit(executor, [Commands([text])], [" ".join(runs)])
+    for output in properties["output"]:
+        link_log(job, Path(output).parent)
     return job.job_id
 
 
-def name_of(properties: dict[str, Any]) -> str:
-    """Study, rule, variant and seed of a run; rule and wildcards of other jobs."""
-    wildcards = properties["wildcards"]
-    if "seed" in wildcards:
-        return job_name(properties["params"]["study"], properties["rule"], wildcards["variant"], wildcards["seed"])
-    return "-".join([properties["rule"], *wildcards.values()])
+def names_of_runs(properties: dict[str, Any]) -> list[str]:
+    """Study, rule, variant and seed of each run that the job makes."""
+    study, variant = properties["params"]["study"], properties["wildcards"]["variant"]
+    kind = properties["rule"].partition("_")[0]
+    seeds = [Path(output).parent.name.removeprefix("seed") for output in properties["output"]]
+    return [job_name(study, kind, variant, seed) for seed in seeds]
+
+
+def name_of(properties: dict[str, Any], runs: list[str]) -> str:
+    """The job's name in the queue."""
+    pack = [properties["params"]["study"], properties["rule"], properties["wildcards"]["variant"]]
+    return runs[0] if len(runs) == 1 else "-".join(pack)
 
 
 def main() -> None:

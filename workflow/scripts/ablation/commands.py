@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from string import Formatter
 from types import SimpleNamespace
@@ -26,17 +27,23 @@ class _RuleFormatter(Formatter):
         return shlex.quote(str(value)) if format_spec == "q" else format(value, format_spec)
 
 
-def train_command(study: Study, run: matrix.Run) -> str:
-    """What the rule `train` would run."""
+def train_command(study: Study, pack: Sequence[matrix.Run]) -> str:
+    """What the rule `train` would run for these runs of one variant."""
+    variant = pack[0].variant
     return _RuleFormatter().format(
         TRAIN,
         resources=SimpleNamespace(checkpoint_seconds=study.jobs.checkpoint_seconds),
         input=SimpleNamespace(data=data_folder(study) / "data.json"),
-        output=run.metrics,
-        log=run.log,
-        threads=study.jobs.threads,
-        params=SimpleNamespace(study=study.study, spec=matrix.spec_json(matrix.resolve(study)[run.variant])),
+        output=" ".join(run.metrics for run in pack),
+        log=PurePosixPath("results", "runs", variant, f"{log_of_pack([run.seed for run in pack])}.log"),
+        threads=study.jobs.threads * len(pack),
+        params=SimpleNamespace(study=study.study, spec=matrix.spec_json(matrix.resolve(study)[variant])),
     )
+
+
+def log_of_pack(seeds: Sequence[int | str]) -> str:
+    """The log of a run, or of a job whose runs have logs of their own; without its ending."""
+    return f"seed{seeds[0]}/train" if len(seeds) == 1 else f"seeds-{'-'.join(map(str, seeds))}"
 
 
 def data_folder(study: Study) -> PurePosixPath:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,7 +20,7 @@ CHECKED = JOBS / "checked"
 
 @dataclass(frozen=True)
 class Job:
-    """One job: its name says what it does (several names: one after another), `folder` holds its log."""
+    """One job: its name says what it does (several names: several runs), `folder` holds its log."""
 
     job_id: str
     name: str
@@ -52,6 +53,7 @@ def job_name(study: str, rule: str, variant: str, seed: int | str) -> str:
     return f"{study}-{rule}-{variant}-seed{seed}"
 
 
-def running_job(name: str) -> Job | None:
-    """The job for this that has not ended, as far as was known when the states were last asked for."""
-    return next((job for job in read_jobs() if name in job.name.split() and job.state == "running"), None)
+def running_job(names: Sequence[str]) -> Job | None:
+    """The job for one of these that has not ended, as far as was known when the states were last asked for."""
+    running = [job for job in read_jobs() if job.state == "running"]
+    return next((job for job in running if {*names} & {*job.name.split()}), None)

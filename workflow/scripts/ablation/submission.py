@@ -192,22 +192,17 @@ def _updated(job: Job, state: str) -> Job:
     return replace(job, doubted=doubted)
 
 
-def _log(job: Job) -> Path:
-    log = JobPaths(job.folder, job.job_id).stdout
-    return Path(os.path.relpath(log))
-
-
 def log_of(job: Job) -> Path:
     """What the job wrote, and SLURM about it."""
     return Path(os.path.relpath(JobPaths(job.folder, job.job_id).stdout))
 
 
 def link_log(job: Job, directory: Path) -> None:
-    """Let the job's own log, in which SLURM says why it ended a job, lie in the run's folder too."""
-    directory.mkdir(parents=True, exist_ok=True)
-    link = directory / f"submitit-{job.job_id}.log"
+    """Let the job's log, in which SLURM says why it ended, lie in the run's folder too, in `slurm/` or `local/`."""
+    link = directory / job.cluster / f"{job.job_id}.log"
+    link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
-    link.symlink_to(os.path.relpath(log_of(job), directory))
+    link.symlink_to(os.path.relpath(log_of(job), link.parent))
 
 
 def _local_state(job: Job) -> str:
