@@ -6,8 +6,6 @@ rule probe:
         "results/probes/{variant}/seed{seed}/probe.json",
     log:
         "results/probes/{variant}/seed{seed}/probe.log",
-    benchmark:
-        "results/probes/{variant}/seed{seed}/benchmark.tsv"
     conda:
         "../envs/ablation.yaml"
     threads: study.jobs.threads

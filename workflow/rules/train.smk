@@ -1,4 +1,5 @@
 # One rule for every run; or, with `seeds_per_job`, one for each pack of seeds that a job trains side by side.
+# No benchmark: what a run cost, over all interruptions, is in its record.
 for rule_name, seeds in packs_of_seeds().items():
 
     rule:
@@ -12,8 +13,6 @@ for rule_name, seeds in packs_of_seeds().items():
             expand("results/runs/{{variant}}/seed{seed}/metrics.json", seed=seeds),
         log:
             f"results/runs/{{variant}}/{commands.log_of_pack(seeds)}.log",
-        benchmark:
-            f"results/runs/{{variant}}/{commands.log_of_pack(seeds)}.benchmark.tsv"
         conda:
             "../envs/ablation.yaml"
         threads: study.jobs.threads * len(seeds)

@@ -134,6 +134,8 @@ def submit_packs(
     shares = [packs[first::jobs] for first in range(jobs)]
     work = [Commands([commands.train_command(study, pack) for pack in share]) for share in shares]
     names = [" ".join(name_of(study, run) for pack in share for run in pack) for share in shares]
+    for run in chain(*packs):  # where the shell writes the log
+        Path(run.directory).mkdir(parents=True, exist_ok=True)
     submitted = submit(executor, work, names)
     for job, share in zip(submitted, shares, strict=True):
         for run in chain(*share):

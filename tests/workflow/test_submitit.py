@@ -1,0 +1,149 @@
+"""Jobs through submitit where there is no SLURM: processes of this machine, which go on by themselves."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+LONG = """\
+study: long
+data: {name: digits, train_images_per_class: 20}
+seeds: [0]
+base: {filters: [8, 16, 16], epochs: 40, batch_size: 16}
+variants: {adam: {}}
+"""
+PROFILE = ["-m", "snakemake", "--profile", "profiles/submitit"]
+TINY = ["--configfile", "config/tiny.yaml"]
+RUN = "results/runs/adam/seed0"
+TARGET = f"{RUN}/metrics.json"
+
+
+@pytest.fixture
+def call(project, tmp_path_factory):
+    """Calls a script of the project as users of a machine without sbatch do; the process."""
+    tools = tmp_path_factory.mktemp("bin")
+    for name in ("bash", "sh", "dirname", "which", "ps"):
+        (tools / name).symlink_to(f"/usr/bin/{name}")
+    (project.folder / "config/long.yaml").write_text(LONG)
+
+    def start(*command):
+        return subprocess.Popen(
+            [sys.executable, *command],
+            cwd=project.folder,
+            env=os.environ | {"PATH": str(tools)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    return start
+
+
+def ended(process):
+    output, _ = process.communicate(timeout=300)
+    return process.returncode, output
+
+
+def wait_for(condition, seconds=120):
+    for _ in range(10 * seconds):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"waited {seconds} s in vain")
+
+
+def begin(project, call):
+    """A Snakemake whose only run has got somewhere."""
+    process = call(*PROFILE, TARGET, "--configfile", "config/long.yaml")
+    log = project.folder / RUN / "train.log"
+    wait_for(lambda: log.exists() and "epoch   3/40" in log.read_text())
+    return process
+
+
+def processes_of(project):
+    """Those that belong to its jobs."""
+    return [each for each in psutil.process_iter(["cwd"]) if each.info["cwd"] == str(project.folder)]
+
+
+def test_the_tiny_study_runs_through_and_its_jobs_logs_lie_beside_the_runs(project, call):
+    status, output = ended(call(*PROFILE, *TINY))
+    assert status == 0, output
+    assert output.count("Submitted job ") == 6
+    assert "4 of 6 runs completed" in project.read("results/report.md")
+    (log,) = (project.folder / RUN / "local").iterdir()
+    assert "Training adam, seed 0" in log.read_text()
+    assert "Nothing to be done" in ended(call(*PROFILE, *TINY))[1]
+
+
+def test_submit_py_leaves_runs_that_snakemake_waits_for_and_finds_done(project, call):
+    submit = ["workflow/scripts/submit.py", *TINY, "--variants", "adam", "sgd"]
+    assert "4 run(s) to submit" in ended(call(*submit, "--dry-run"))[1]
+    status, output = ended(call(*submit, "--parallel", "2"))
+    assert status == 0, output
+    assert len(re.findall(r"^  \d+  tiny-train-", output, re.MULTILINE)) == 2
+    again = ended(call(*submit))[1]
+    assert again.count("is in the queue already") + again.count("is finished") == 4
+
+    status, output = ended(call(*PROFILE, *TINY))
+    assert status == 0, output
+    assert "4 of 6 runs completed" in project.read("results/report.md")
+    for variant, seed in (("adam", 0), ("adam", 1), ("sgd", 0), ("sgd", 1)):
+        assert project.read(f"results/runs/{variant}/seed{seed}/train.log").count("epoch   2/2") == 1
+    assert ended(call(*submit))[1].count("is finished") == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--variants", "adan"], "the study has no variant adan; it has adam, sgd, exploding. No job was submitted."),
+        (["--seeds", "0", "7"], "the study has no seed 7; it has 0, 1. No job was submitted."),
+        (["--configfile", "config/nowhere.yaml"], "no job was submitted"),
+    ],
+)
+def test_submit_py_refuses_what_the_study_does_not_have(project, call, arguments, reason):
+    status, output = ended(call("workflow/scripts/submit.py", *TINY, *arguments))
+    assert status == 1
+    assert reason in output
+    assert "Traceback" not in output
+    assert not (project.folder / ".snakemake/submitit").exists() or not processes_of(project)
+
+
+def test_a_failed_run_is_named_with_its_log_and_the_others_finish(project, call):
+    lock = project.folder / RUN / "run.lock"
+    lock.mkdir(parents=True)  # train.py cannot open it
+    status, output = ended(call(*PROFILE, *TINY, "--retries", "0"))
+    assert status == 1
+    name = re.search(r"job \d+, tiny-train-adam-seed0: FAILED; its log is (\S+)", output)
+    assert "Error in rule train" in project.read(name[1])
+    assert (project.folder / "results/runs/sgd/seed1/metrics.json").exists()
+    assert "snakemake --profile profiles/submitit results/runs/<variant>/seed<k>/metrics.json" in output
+
+
+def test_ctrl_c_ends_the_jobs_with_a_checkpoint_and_the_next_call_goes_on(project, call):
+    process = begin(project, call)
+    os.killpg(process.pid, signal.SIGINT)
+    assert ended(process)[0] == 1
+    wait_for(lambda: not processes_of(project))
+    assert "ended by SIGTERM" in project.read(f"{RUN}/train.log")
+    assert not (project.folder / TARGET).exists()
+    status, output = ended(call(*PROFILE, TARGET, "--configfile", "config/long.yaml"))
+    assert status == 0, output
+    assert json.loads(project.read(TARGET))["cost"]["interruptions"] == 1
+
+
+def test_a_killed_snakemake_finds_its_job_again(project, call):
+    process = begin(project, call)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert ended(call(*PROFILE, "--unlock", "--configfile", "config/long.yaml"))[0] == 0
+    status, output = ended(call(*PROFILE, TARGET, "--configfile", "config/long.yaml"))
+    assert status == 0, output
+    assert len(list((project.folder / ".snakemake/submitit").glob("*.json"))) == 1
+    assert json.loads(project.read(TARGET))["cost"]["interruptions"] == 0
