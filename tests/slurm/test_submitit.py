@@ -12,7 +12,6 @@ base: {filters: [2, 3, 4], epochs: 2}
 jobs: {mem_mb: 1500}
 variants: {adam: {}, sgd: {optimizer: sgd}, slow: {learning_rate: 1.0e-5}}
 """
-TWO_SEEDS = ["--config", "seeds=[0, 1]"]
 
 
 @pytest.fixture
@@ -24,7 +23,9 @@ def project(new_project):
 
 
 def wait_for_jobs(project):
+    """Until they have left the queue, and accounting knows it."""
     slurm.wait_for("an empty queue", lambda: not project.queue(), 200)
+    slurm.wait_for("accounting", lambda: not {"PENDING", "RUNNING"} & {state for (state,) in project.history("State")})
 
 
 def test_submit_py_trains_as_one_array_what_snakemake_then_finds_done(project):

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,9 @@ tables:
 notes: [A decision of the tiny study.]
 """
 
+
+# In the background of a shell Ctrl-C is ignored, and so it would be by what the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No file that a study leaves may hold what the environment does.
 SECRET = "a-password-in-the-environment"

@@ -93,7 +93,10 @@ def _figure(line: dict[str, Any], model: str) -> str:
 
 
 def _spread(mean: float, std: float) -> str:
-    return amount(mean) + ("" if pd.isna(std) or pd.isna(mean) else f" ± {amount(std)}")
+    if pd.isna(std) or pd.isna(mean):
+        return amount(mean)
+    # The standard deviation of equal figures is a rounding error.
+    return f"{amount(mean)} ± {amount(0.0 if std < 1e-12 * abs(mean) else std)}"
 
 
 def rates_markdown(landscape: Landscape, rates: pd.DataFrame) -> str:
