@@ -29,7 +29,12 @@ MODES: dict[str, list[str]] = {
         *("--profile", "slurm", "--slurm-status-command=sacct"),
         "--slurm-init-seconds-before-status-checks=40",
     ],
-    "slurm-arrays": ["--profile", "slurm", "--slurm-array-jobs=train"],
+    # With the profile's limit of submissions Snakemake hangs once the first arrays are done; and arrays whose commands
+    # exceed the length of a command line start the first run in each task.
+    "slurm-arrays": [
+        *("--profile", "slurm", "--slurm-array-jobs=train", "--slurm-array-limit=20"),
+        "--max-jobs-per-timespan=1000/1s",
+    ],
     "slurm-packed": ["--profile", "slurm", *PACKED],
     "submitit": ["--profile", "profiles/submitit"],
     "submit.py": [],
