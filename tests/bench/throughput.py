@@ -30,7 +30,7 @@ MODES: dict[str, list[str]] = {
         "--slurm-init-seconds-before-status-checks=40",
     ],
     # With the profile's limit of submissions Snakemake hangs once the first arrays are done; and arrays whose commands
-    # exceed the length of a command line start the first run in each task.
+    # exceed the length of a command line lose those of their tasks.
     "slurm-arrays": [
         *("--profile", "slurm", "--slurm-array-jobs=train", "--slurm-array-limit=20"),
         "--max-jobs-per-timespan=1000/1s",
