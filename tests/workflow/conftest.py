@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No file that a study leaves may hold what the environment does.
 SECRET = "a-password-in-the-environment"
+
+
+def wait_for(condition, seconds=120):
+    for _ in range(10 * seconds):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"waited {seconds} s in vain")
 
 
 class Project:

@@ -6,9 +6,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
+
+from .conftest import wait_for
 
 LONG = """\
 study: tiny
@@ -44,14 +45,6 @@ def training(project):
 def log(project):
     path = project.folder / RUN / "train.log"
     return path.read_text() if path.exists() else ""
-
-
-def wait_for(condition, seconds=120):
-    for _ in range(10 * seconds):
-        if condition():
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"waited {seconds} s in vain")
 
 
 def test_ctrl_c_ends_at_once_with_a_checkpoint_and_the_next_call_goes_on(training):

@@ -6,10 +6,11 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
+
+from .conftest import wait_for
 
 LONG = """\
 study: long
@@ -49,14 +50,6 @@ def call(project, tmp_path_factory):
 def ended(process):
     output, _ = process.communicate(timeout=300)
     return process.returncode, output
-
-
-def wait_for(condition, seconds=120):
-    for _ in range(10 * seconds):
-        if condition():
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"waited {seconds} s in vain")
 
 
 def begin(project, call):
