@@ -41,21 +41,34 @@ def test_what_slurm_refuses_is_said_before_anything_is_queued(new_project, what,
     assert project.history("JobID") == []
 
 
-def test_no_sbatch_on_the_path(new_project, tmp_path):
-    project = new_project("nowhere", STUDY)
-    for tool in ("bash", "sh", "dirname", "which"):
-        (tmp_path / tool).symlink_to(f"/usr/bin/{tool}")
+def refused(project, profile, **environment):
+    """What is said where these variables differ."""
     result = subprocess.run(
-        [*SNAKEMAKE, "--profile", "slurm"],
+        [*SNAKEMAKE, "--profile", profile],
         cwd=project.folder,
-        env=ENVIRONMENT | {"PATH": str(tmp_path)},
+        env=ENVIRONMENT | environment,
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode != 0
-    assert "No job was submitted: there is no sbatch on the PATH" in result.stdout + result.stderr
     assert "Traceback" not in result.stdout + result.stderr
+    return result.stdout + result.stderr
+
+
+def test_no_sbatch_on_the_path(new_project, tmp_path):
+    project = new_project("nowhere", STUDY)
+    for tool in ("bash", "sh", "dirname", "which"):
+        (tmp_path / tool).symlink_to(f"/usr/bin/{tool}")
+    said = refused(project, "slurm", PATH=str(tmp_path))
+    assert "No job was submitted: there is no sbatch on the PATH" in said
+
+
+@pytest.mark.parametrize("kind", [ClusterProject, SubmititProject])
+def test_a_cluster_that_does_not_answer(new_project, tmp_path, kind):
+    project = new_project("silent", STUDY, kind=kind)
+    said = refused(project, kind.profile, SLURM_CONF=str(tmp_path / "slurm.conf"))
+    assert "No job was submitted: SLURM does not answer: " in said
 
 
 def test_a_share_of_a_gpu(new_project):

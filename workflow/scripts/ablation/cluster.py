@@ -42,8 +42,20 @@ def check_requests(jobs: list[Any], profile: str) -> None:
     """Refuse what SLURM would refuse, which `profile` asks for."""
     if jobs and not shutil.which("sbatch"):
         raise ClusterError("No job was submitted: there is no sbatch on the PATH; is this a login node of the cluster?")
+    if jobs:
+        check_answer()
     for rule in sorted({job.rule.name for job in jobs}):
         check_request(next(job for job in jobs if job.rule.name == rule), profile)
+
+
+def check_answer() -> None:
+    """Without an answer from the cluster, each request would seem to be refused."""
+    answer = slurm("sinfo", "--noheader", "--format=%R")
+    if answer.returncode != 0:
+        reason = answer.stderr.strip().rpartition("\n")[2]
+        raise ClusterError(
+            f"No job was submitted: SLURM does not answer: {reason}. Is this a login node of the cluster?"
+        )
 
 
 def check_request(job: Any, profile: str) -> None:
