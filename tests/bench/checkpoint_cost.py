@@ -16,23 +16,25 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "scripts"))
 
-from ablation.settings import RunSettings
+from ablation.settings import complete
 from ablation.training.checkpoint import Checkpoints
+from ablation.training.data import Data, ImageSet
 from ablation.training.loop import Training, update, weights_of
 from ablation.training.meters import Clock
 
 NETWORKS = {
-    "CNN (64, 128, 256)": RunSettings(),
-    "CNN (128, 256, 512)": RunSettings(filters=(128, 256, 512)),
-    "the same with SWA": RunSettings(filters=(128, 256, 512), swa=True),
-    "VGG-A with BN": RunSettings(model="vgg_a"),
+    "CNN (64, 128, 256)": complete({}),
+    "CNN (128, 256, 512)": complete({"model": {"filters": [128, 256, 512]}}),
+    "the same with SWA": complete({"model": {"filters": [128, 256, 512]}, "averaging": "swa"}),
+    "VGG-A with BN": complete({"model": "vgg_a"}),
 }
 
 
 def trained(settings, device):
     """A training after one step, so that the optimizer has its state, and with a best epoch."""
-    training = Training.start(settings, 10, 0, device)
     inputs, labels = torch.randn(128, 3, 32, 32, device=device), torch.arange(128, device=device) % 10
+    images = ImageSet(inputs, labels)
+    training = Training.start(settings, Data(images, images, images, 10, "test", "random"), 0, device)
     start = time.perf_counter()
     update(training, training.criterion(training.model(inputs), labels))
     if device.type == "cuda":

@@ -16,8 +16,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "scripts"))
 
 from ablation.config import Probing
-from ablation.settings import RunSettings
-from ablation.training.data import ImageSet
+from ablation.settings import complete
+from ablation.training.data import Data, ImageSet
 from ablation.training.loop import Training, train_epoch
 from ablation.training.meters import Clock
 from ablation.training.probes import Probe
@@ -25,16 +25,17 @@ from ablation.training.probes import Probe
 KINDS = ("plain", "recorded", "probed once")
 
 
-def training_of(kind, device, steps):
-    settings = RunSettings(
-        model="vgg_a",
-        activation="relu",
-        augmentation="none",
-        grad_clip=None,
-        scheduler="none",
-        record_steps=kind == "recorded",
+def training_of(kind, images, device, steps):
+    settings = complete(
+        {
+            "model": "vgg_a",
+            "augmentation": "none",
+            "grad_clip": None,
+            "scheduler": "none",
+            "record_steps": kind == "recorded",
+        }
     )
-    training = Training.start(settings, 10, 0, device)
+    training = Training.start(settings, Data(images, images, images, 10, "test", "random"), 0, device)
     if kind == "probed once":
         training.observer = Probe(steps, Probing().step_sizes, Clock(device))
     return training
@@ -65,7 +66,7 @@ def main():
     images_count = arguments.steps * 128
     pixels = torch.randint(0, 256, (images_count, 3, 32, 32), dtype=torch.uint8)
     images = ImageSet(pixels.to(arguments.device), (torch.arange(images_count) % 10).to(arguments.device))
-    runs = {kind: training_of(kind, arguments.device, arguments.steps) for kind in KINDS}
+    runs = {kind: training_of(kind, images, arguments.device, arguments.steps) for kind in KINDS}
     taken = {kind: [] for kind in KINDS}
     for turn in range(arguments.rounds + 1):
         for kind, training in runs.items():

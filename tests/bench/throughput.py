@@ -42,14 +42,17 @@ MODES: dict[str, list[str]] = {
 
 
 def study(variants):
-    rates = "\n".join(f"  rate-{index}: {{learning_rate: {1e-3 * (index + 1):.4f}}}" for index in range(variants))
+    rates = "\n".join(f"        {index}: {1e-3 * (index + 1):.4f}" for index in range(variants))
     return f"""\
 study: tiny
 data: {{name: digits, train_images_per_class: 10}}
 seeds: {list(range(SEEDS))}
-base: {{filters: [2, 3, 4], epochs: 1}}
+base: {{model: {{filters: [2, 3, 4]}}, epochs: 1}}
 jobs: {{mem_mb: 1500, runtime: 10}}
 variants:
+  rate:
+    grid:
+      optimizer.learning_rate:
 {rates}
 """
 

@@ -12,28 +12,35 @@ import numpy as np
 import pytest
 import torch
 
+from ablation.catalog import built_in
 from ablation.config import DataConfig
 from ablation.datasets import prepare
+from ablation.settings import complete, merge, spec_json
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = {"filters": [2, 3, 4], "epochs": 3, "batch_size": 16}
+TINY = {"model": {"filters": [2, 3, 4]}, "epochs": 3, "batch_size": 16}
 
 
 class Run:
     """A run's directory, which jobs can be started on, one after another."""
 
     def __init__(self, server, directory, data, settings, options=()):
-        self.server, self.directory, self.data, self.settings = server, directory, data, TINY | settings
+        self.server, self.directory, self.data, self.settings = server, directory, data, TINY
+        self.change(**settings)
         self.options = ["--device", "cpu", *options]
         self.script = "probe.py" if "--every" in self.options else "train.py"
         self.log = directory.parents[1].with_suffix(".log")
+
+    def change(self, **settings):
+        """Settings as in the YAML, laid over those that the run has."""
+        self.settings = merge(self.settings, settings, built_in())
 
     def job(self, kill_after=None, checkpoint_seconds=0, together_with=(), **sabotage):
         """The exit status of one job; negative where a signal ended it, 75 where it wants to go on later."""
         directories = map(str, (self.directory, *(run.directory for run in together_with)))
         arguments = [self.script, "--run", *directories, "--study", "tiny", "--data", str(self.data)]
         arguments += ["--checkpoint-seconds", str(checkpoint_seconds)]
-        arguments += ["--spec", json.dumps(self.settings), *self.options]
+        arguments += ["--spec", spec_json(complete(self.settings)), *self.options]
         return self.server.run(arguments, self.log, sabotage, kill_after)
 
     def to_the_end(self, **options):
@@ -115,7 +122,7 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def new_run(server, data, tmp_path):
-    """Makes a run with these settings, in a folder of the name; `options` are those of the script."""
+    """Makes a run with these settings, as in the YAML, in a folder of the name; `options` are those of the script."""
 
     def make(name="run", options=(), seed=0, **settings):
         return Run(server, tmp_path / name / "tiny" / f"seed{seed}", data, settings, options)

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -86,13 +87,17 @@ def test_a_checkpoint_with_a_stranger_s_pickle_runs_nothing(interrupted, tmp_pat
 
 @pytest.mark.parametrize(
     ("change", "told"),
-    [({"learning_rate": 0.01}, "learning_rate None -> 0.01"), ({"optimizer": "sgd"}, "optimizer None -> sgd")],
+    [
+        ({"optimizer": {"learning_rate": 0.01}}, r"optimizer\.learning_rate 0\.001 -> 0\.01"),
+        # Another optimizer is other code.
+        ({"optimizer": "sgd"}, r"code \w+ -> \w+, optimizer adam -> sgd, optimizer\.momentum \(not set\) -> 0\.9"),
+    ],
 )
 def test_a_checkpoint_of_other_settings_is_not_used(interrupted, new_run, change, told):
     run, _ = interrupted
-    run.settings = run.settings | change
+    run.change(**change)
     run.to_the_end()
-    assert f"checkpoint.pt is of another run, so it is not used: {told}" in run.said()
+    assert re.search(rf"^checkpoint\.pt is of another run, so it is not used: {told}$", run.said(), re.MULTILINE)
     assert "goes on from a checkpoint" not in run.said()
     assert run.left() == new_run("changed", **SWITCH, **change).to_the_end().left()
 
@@ -158,7 +163,7 @@ def wait_until(condition):
 
 
 def test_without_memory_the_run_ends_with_a_sentence_and_later_goes_on(new_run):
-    large = {"epochs": 2, "filters": [32, 32, 32], "batch_size": 80}
+    large = {"epochs": 2, "model": {"filters": [32, 32, 32]}, "batch_size": 80}
     whole, run = new_run("whole", **large).to_the_end(), new_run(**large)
     run.job(at=[f"{LOOP}.evaluate", 1], signal=int(signal.SIGKILL))
     assert run.job(memory=40) == 1
@@ -228,5 +233,5 @@ def test_a_record_of_an_older_schema_is_refused(metrics):
     record = json.loads(metrics.read_text()) | {"record_version": 1}
     del record["cost"]["interruptions"]
     metrics.write_text(json.dumps(record))
-    with pytest.raises(RecordError, match="is a record of version 1, and this code reads version 2"):
+    with pytest.raises(RecordError, match="is a record of version 1, and this code reads version 3"):
         read_record(metrics)

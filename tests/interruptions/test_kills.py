@@ -10,21 +10,29 @@ KILLED = -signal.SIGKILL
 KILL = {"signal": int(signal.SIGKILL)}
 LOOP = "ablation.training.loop"
 PROBING = ["--every", "2", "--step-sizes", "0.5", "4"]
-VGG = {"model": "vgg_a", "width_multiplier": 0.05, "activation": "relu", "record_steps": True}
+VGG = {"model": {"name": "vgg_a", "width_multiplier": 0.05}, "record_steps": True}
 RUNS = {
-    "adam-step": {"scheduler": "step", "step_size": 1},
+    "adam-step": {"scheduler": {"step_size": 1}},
     "adam-cosine": {"scheduler": "cosine"},
-    "adamw-plateau": {"optimizer": "adamw", "scheduler": "plateau", "plateau_patience": 0},
+    "adamw-plateau": {"optimizer": "adamw", "scheduler": {"name": "plateau", "patience": 0}},
     "adamw-none": {"optimizer": "adamw", "scheduler": "none"},
-    "sgd-step": {"optimizer": "sgd", "scheduler": "step", "step_size": 1},
-    "sgd-plateau": {"optimizer": "sgd", "scheduler": "plateau", "plateau_patience": 0},
+    "sgd-step": {"optimizer": "sgd", "scheduler": {"step_size": 1}},
+    "sgd-plateau": {"optimizer": "sgd", "scheduler": {"name": "plateau", "patience": 0}},
     "sign-cosine": {"optimizer": "custom_sign_sgd", "scheduler": "cosine"},
     "sign-none": {"optimizer": "custom_sign_sgd", "scheduler": "none", "loss": "mse", "l1_lambda": 1e-4},
-    "swa": {"swa": True, "swa_start": 2, "swa_anneal_epochs": 2},
-    "swa-sgd": {"swa": True, "swa_start": 1, "optimizer": "sgd", "scheduler": "cosine"},
+    "swa": {"averaging": {"name": "swa", "start": 2, "anneal_epochs": 2}},
+    "swa-sgd": {"averaging": {"name": "swa", "start": 1}, "optimizer": "sgd", "scheduler": "cosine"},
     "vgg": VGG,
-    "vgg-dropout": VGG | {"model": "vgg_a_dropout", "activation": "elu", "batch_norm": False},
-    "diverging": {"optimizer": "sgd", "learning_rate": 0.9, "loss": "mse", "grad_clip": None, "batch_norm": False},
+    "vgg-dropout": {
+        "model": {"name": "vgg_a_dropout", "width_multiplier": 0.05, "activation": "elu", "batch_norm": False},
+        "record_steps": True,
+    },
+    "diverging": {
+        "model": {"batch_norm": False},
+        "optimizer": {"name": "sgd", "learning_rate": 0.9},
+        "loss": "mse",
+        "grad_clip": None,
+    },
 }
 # What a kill can meet: a step, an epoch's evaluation, the last writing, a file being opened, renamed or removed.
 PLACES = [
@@ -70,7 +78,7 @@ def test_killed_probed_runs_end_with_the_same_bits(new_run, name):
 
 def test_a_kill_at_any_file_event_loses_nothing(new_run):
     """Every moment at which a file of the run is opened, renamed or removed, from the first to the last."""
-    settings = {"epochs": 2, "swa": True, "swa_start": 2, "batch_size": 40}
+    settings = {"epochs": 2, "averaging": {"name": "swa", "start": 2}, "batch_size": 40}
     reference = new_run("whole", **settings).to_the_end()
     kills = 0
     while True:
@@ -86,7 +94,7 @@ def test_a_kill_at_any_file_event_loses_nothing(new_run):
 def test_kills_at_random_moments_lose_nothing(new_run):
     """Thirty jobs, each given up to a tenth of a second, with a checkpoint at every step."""
     random_moments = random.Random(0)
-    settings = {"epochs": 12, "filters": [16, 24, 32], "dropout": 0.3}
+    settings = {"epochs": 12, "model": {"filters": [16, 24, 32], "dropout": 0.3}}
     reference = new_run("whole", **settings).to_the_end()
     run = new_run("killed", **settings)
     kills = 0
@@ -98,7 +106,7 @@ def test_kills_at_random_moments_lose_nothing(new_run):
 
 
 def test_two_threads_repeat_too(new_run):
-    settings = {"options": ["--threads", "2"], "filters": [16, 24, 32]}
+    settings = {"options": ["--threads", "2"], "model": {"filters": [16, 24, 32]}}
     reference = new_run("whole", **settings).to_the_end()
     run = new_run("killed", **settings)
     for step in (3, 5, 4):
@@ -109,7 +117,7 @@ def test_two_threads_repeat_too(new_run):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 @pytest.mark.parametrize("name", ["adam-cosine", "sgd-step", "swa", "vgg"])
 def test_a_gpu_repeats_too_in_its_deterministic_mode(new_run, name):
-    settings = {"options": ["--device", "cuda"], "filters": [16, 24, 32]} | RUNS[name]
+    settings = {"options": ["--device", "cuda"], "model": {"filters": [16, 24, 32]}} | RUNS[name]
     reference = new_run("whole", **settings).to_the_end(deterministic=True)
     run = new_run("killed", **settings)
     for step in (3, 5, 4):

@@ -1,5 +1,6 @@
 """Several runs in one job: the same results as one by one, and none of them is lost with another."""
 
+import json
 import os
 import signal
 import subprocess
@@ -64,14 +65,30 @@ def test_a_finished_run_of_other_settings_is_not_put_back(pack, new_run):
     first, second, _ = pack
     assert first.job(together_with=[second]) == 0
     (second.directory / "finished.json").write_bytes((second.directory / "metrics.json").read_bytes())
-    second.settings = second.settings | {"learning_rate": 0.01}
+    faster = {"optimizer": {"learning_rate": 0.01}}
+    second.change(**faster)
     second.to_the_end()
-    assert second.left() == new_run("changed", seed=1, learning_rate=0.01).to_the_end().left()
+    assert second.left() == new_run("changed", seed=1, **faster).to_the_end().left()
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_what_earlier_code_finished_is_put_back_only_to_keep_it(pack, one_by_one, keep):
+    first, second, _ = pack
+    assert first.job(together_with=[second]) == 0
+    record = json.loads((first.directory / "metrics.json").read_text())
+    record["origin"]["code_digest"] = "0" * 16
+    (first.directory / "finished.json").write_text(json.dumps(record))
+    (first.directory / "metrics.json").unlink()
+    first.options += ["--keep"] * keep
+    assert first.job(together_with=[second]) == 0
+    assert ("was finished by an earlier job" in log_of(first)) == keep
+    assert (first.left()["metrics.json"]["origin"]["code_digest"] == "0" * 16) == keep
+    assert keep or left(first) == one_by_one[0]
 
 
 def test_a_signal_to_the_job_reaches_every_run(pack):
     first, *others = pack
-    first.settings = first.settings | {"epochs": 500}
+    first.change(epochs=500)
     threading.Thread(target=end_when_all_train, args=(first.server, pack)).start()
     assert first.job(checkpoint_seconds=60, together_with=others) == GO_ON_LATER
     assert all("ended by SIGTERM after" in log_of(run) for run in pack)

@@ -33,7 +33,7 @@ def test_no_step_is_taken_twice(new_run):
 
 
 def test_a_signal_while_the_average_is_finished_loses_only_that(new_run):
-    swa = {"swa": True, "swa_start": 2}
+    swa = {"averaging": {"name": "swa", "start": 2}}
     reference = new_run("whole", **swa).to_the_end()
     run = new_run("interrupted", **swa)
     assert run.job(at=[f"{LOOP}.finish_average", 1], signal=int(signal.SIGTERM)) == GO_ON_LATER

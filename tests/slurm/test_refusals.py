@@ -6,7 +6,7 @@ import pytest
 
 from .conftest import ENVIRONMENT, SNAKEMAKE, ClusterProject, SubmititProject
 
-STUDY = "base: {filters: [2, 3, 4], epochs: 2}\nvariants: {adam: {}}\n"
+STUDY = "base: {model: {filters: [2, 3, 4]}, epochs: 2}\nvariants: {adam: {}}\n"
 PARTITIONS = "This cluster's partitions: broken, gpu, high, low."
 PARTITION = ("# slurm_partition: gpu", "slurm_partition: gpu")
 REFUSED = {

@@ -5,30 +5,38 @@ import pytest
 from .conftest import ClusterProject, SubmititProject
 
 STUDY = """\
-base: {model: vgg_a, width_multiplier: 0.05, activation: relu, epochs: 2, batch_size: 16, record_steps: true,
-  scheduler: none, grad_clip: null, weight_decay: 0.0}
+base:
+  model: {name: vgg_a, width_multiplier: 0.05}
+  optimizer: {weight_decay: 0.0}
+  scheduler: none
+  epochs: 2
+  batch_size: 16
+  grad_clip: null
+  record_steps: true
 variants:
-  slow: &plain {batch_norm: false}
-  fast: {<<: *plain, learning_rate: 0.002}
-  bn-slow: {}
-  bn-fast: {learning_rate: 0.002}
+  vgg:
+    grid:
+      model.batch_norm: {plain: false, bn: true}
+      optimizer.learning_rate: {slow: 0.001, fast: 0.002}
+    name: "{batch_norm}-{learning_rate}"
 tables:
   models:
     title: Models
-    rows: [{variant: slow, label: VGG}, {variant: bn-slow, label: VGG with BN}]
+    rows: [{variant: plain-slow, label: VGG}, {variant: bn-slow, label: VGG with BN}]
 landscape:
   title: Batch normalisation
-  models:
-    - {label: Plain, band: [slow, fast], probed: {adam: fast}}
-    - {label: With BN, band: [bn-slow, bn-fast], probed: {adam: bn-fast}}
+  grid: vgg
+  models: {plain: Plain, bn: With BN}
+  band: [0.001, 0.002]
+  probed: {adam: {learning_rate: 0.002}}
   probe: {every: 3, step_sizes: [1, 4]}
 """
-TRAINED = ["slow", "fast", "bn-slow", "bn-fast"]
-JOBS = [*(f"train-{variant}_0" for variant in TRAINED), "probe-fast_0", "probe-bn-fast_0"]
+TRAINED = ["plain-slow", "plain-fast", "bn-slow", "bn-fast"]
+JOBS = [*(f"train-{variant}_0" for variant in TRAINED), "probe-plain-fast_0", "probe-bn-fast_0"]
 GPUS = 4  # of the default partition
 
 SHORT = """\
-base: {filters: [2, 3, 4], epochs: 2}
+base: {model: {filters: [2, 3, 4]}, epochs: 2}
 jobs: {mem_mb: 1500}
 variants: {sound: {}, doomed: {optimizer: sgd}}
 """
@@ -72,8 +80,8 @@ def test_no_more_jobs_run_at_a_time_than_there_are_gpus(finished):
 
 
 def test_slurm_s_log_of_a_run_lies_beside_the_run_s_own(finished):
-    assert "Training slow, seed 0" in finished.log("slow/seed0")
-    assert len(list((finished.folder / "results/probes/fast/seed0/slurm").iterdir())) == 1
+    assert "Training plain-slow, seed 0" in finished.log("plain-slow/seed0")
+    assert len(list((finished.folder / "results/probes/plain-fast/seed0/slurm").iterdir())) == 1
 
 
 def test_a_finished_study_has_nothing_to_do(finished):

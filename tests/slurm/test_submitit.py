@@ -8,9 +8,9 @@ from . import cluster as slurm
 from .conftest import SubmititProject
 
 STUDY = """\
-base: {filters: [2, 3, 4], epochs: 2}
+base: {model: {filters: [2, 3, 4]}, epochs: 2}
 jobs: {mem_mb: 1500}
-variants: {adam: {}, sgd: {optimizer: sgd}, slow: {learning_rate: 1.0e-5}}
+variants: {adam: {}, sgd: {optimizer: sgd}, slow: {optimizer: {learning_rate: 1.0e-5}}}
 """
 
 

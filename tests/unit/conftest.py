@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from ablation import matrix
 from ablation.config import Study
 from ablation.matrix import Run
+from ablation.provenance import training_digest
 from ablation.records import Cost, Origin, RunRecord, Score, write_history, write_record
+from ablation.settings import spec
 
 STUDY = {
     "study": "small",
@@ -20,8 +21,8 @@ STUDY = {
     "base": {"epochs": 4},
     "variants": {
         "adam": {},
-        "sgd": {"optimizer": "sgd", "weight_decay": 0.0, "grad_clip": None},
-        "swa": {"swa": True, "swa_start": 4, "epochs": 6, "filters": [128, 256, 512]},
+        "sgd": {"optimizer": {"name": "sgd", "weight_decay": 0.0}, "grad_clip": None},
+        "swa": {"averaging": {"name": "swa", "start": 4}, "epochs": 6, "model": {"filters": [128, 256, 512]}},
     },
     "tables": {
         "optimizers": {
@@ -73,12 +74,13 @@ def score(epoch: int, accuracy: float | None) -> Score | None:
 
 
 def make_record(run: Run, study: Study, best: float | None, last: float | None, averaged: float | None) -> RunRecord:
+    settings = study.matrix.settings[run.variant]
     return RunRecord(
         study=study.study,
         variant=run.variant,
         seed=run.seed,
         status="completed",
-        spec=matrix.spec(matrix.resolve(study)[run.variant]),
+        spec=spec(settings),
         parameters=2_603_274,
         epochs=4,
         best=score(3, best),
@@ -95,7 +97,11 @@ def make_record(run: Run, study: Study, best: float | None, last: float | None, 
             interruptions=run.seed,
         ),
         origin=Origin(
-            device="GPU A", versions={"torch": "2", "python": "3"}, git_commit="c1", code_digest="d1", data_digest="e1"
+            device="GPU A",
+            versions={"torch": "2", "python": "3"},
+            git_commit="c1",
+            code_digest=training_digest(settings),
+            data_digest="e1",
         ),
     )
 

@@ -178,7 +178,7 @@ def test_a_figure_of_another_format_is_refused(tmp_path: Path) -> None:
 def test_histories_of_a_table_leave_out_runs_that_are_in_no_mean(study: Study, finish: Finish) -> None:
     finish("adam", 0)
     finish("adam", 1, status="diverged")
-    finish("adam", 2, spec={"dropout": 0.1})
+    finish("adam", 2, spec={"epochs": 1})
     histories = table_histories(study, "optimizers", load_runs(study))
     assert {label: len(frames) for label, frames in histories.items()} == {"Adam": 1}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import runpy
 import sys
 from collections.abc import Callable
@@ -12,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablation import matrix
 from ablation.analysis import claims, landscape, probes
 from ablation.analysis.runs import load_runs
 from ablation.config import Quantity, Study
@@ -27,6 +27,7 @@ from ablation.records import (
     write_history,
     write_record,
 )
+from ablation.settings import spec
 from ablation.step_trace import write_steps
 
 Train = Callable[..., None]
@@ -37,18 +38,12 @@ RATES = {"low": 1e-3, "mid": 2e-3, "high": 3e-3, "huge": 1e-1}
 ORIGIN = Origin(device="GPU A", versions={}, git_commit="c1", code_digest="d1", data_digest="e1")
 
 
-def model(label: str, prefix: str) -> dict[str, Any]:
-    return {
-        "label": label,
-        "band": [f"{prefix}-low", f"{prefix}-mid", f"{prefix}-high"],
-        "larger": [f"{prefix}-huge"],
-        "probed": {"sgd": f"{prefix}-mid"},
-    }
-
-
 LANDSCAPE = {
     "title": "Batch normalisation",
-    "models": [model("Plain", "plain"), model("BN", "bn")],
+    "grid": "nets",
+    "models": {"plain": "Plain", "bn": "BN"},
+    "band": [RATES["low"], RATES["mid"], RATES["high"]],
+    "probed": {"sgd": {"learning_rate": RATES["mid"]}},
     "probe": {"every": 2, "step_sizes": [0.5, 2.0]},
     "smoothing_steps": 3,
     "accuracy_mark": 50,
@@ -56,9 +51,12 @@ LANDSCAPE = {
     "reported": {"epochs_to_mark": "10 against 25"},
 }
 VARIANTS = {
-    f"{prefix}-{name}": {"learning_rate": rate, "batch_norm": prefix == "bn", "optimizer": "sgd"}
-    for prefix in ("plain", "bn")
-    for name, rate in RATES.items()
+    "nets": {
+        "optimizer": "sgd",
+        "record_steps": True,
+        "grid": {"model.batch_norm": {"plain": False, "bn": True}, "optimizer.learning_rate": RATES},
+        "name": "{batch_norm}-{learning_rate}",
+    }
 }
 
 
@@ -97,7 +95,7 @@ def probe(study: Study) -> Write:
             study=study.study,
             variant=variant,
             seed=seed,
-            spec=matrix.spec(matrix.resolve(study)[variant]),
+            spec=spec(study.matrix.settings[variant]),
             every=2,
             step_sizes=(0.5, 2.0),
             steps=(probed_step(2), probed_step(4)) if steps is None else steps,
@@ -260,7 +258,7 @@ def test_what_a_probe_saw(study: Study, finish: Callable, probe: Write) -> None:
     seen = probes.probes(study)
     assert len(seen) == 1
     line = seen.iloc[0]
-    assert tuple(line[["pair", "optimizer", "model", "variant", "seed"]]) == ("sgd", "sgd", "BN", "bn-mid", 1)
+    assert tuple(line[["pair", "optimizer", "model", "variant", "seed"]]) == ("sgd", "SGD", "BN", "bn-mid", 1)
     assert tuple(line[["step", "epoch", "learning_rate", "loss", "gradient_norm"]]) == (2, 3, 0.1, 2.0, 4.0)
     # The start, loss 2, does not count.
     assert tuple(line[["min_loss", "max_loss", "loss_range"]]) == (1.5, 3.0, 1.5)
@@ -300,7 +298,11 @@ def test_a_probe_that_met_no_step_costs_nothing(study: Study, finish: Callable, 
 
 @pytest.mark.parametrize(
     ("changes", "named"),
-    [({"spec": {"epochs": 1}}, "batch_norm"), ({"every": 3}, "every"), ({"step_sizes": (0.5, 4.0)}, "step_sizes")],
+    [
+        ({"spec": {"epochs": 1}}, "model.batch_norm (not set) → True"),
+        ({"every": 3}, ": every 3 → 2"),
+        ({"step_sizes": (0.5, 4.0)}, ": step_sizes (0.5, 4.0) → (0.5, 2.0)"),
+    ],
 )
 def test_an_outdated_probe(study: Study, finish: Callable, probe: Write, changes: dict, named: str) -> None:
     probe("bn-mid", 0, **changes)
@@ -326,6 +328,18 @@ def test_a_probe_of_another_folder_or_length_is_damaged(
     state = state_of(study, "bn-mid", 0)
     assert state["status"] == "damaged"
     assert named in state["problem"]
+    assert probes.probes(study).empty
+
+
+def test_a_probe_of_version_2_is_named_as_such(study: Study, finish: Callable, probe: Write) -> None:
+    probe("bn-mid", 0)
+    path = Run("bn-mid", 0).probe
+    flat = {"optimizer": "sgd", "learning_rate": 0.002, "batch_norm": True}
+    record = read_probe(path).model_dump(mode="json") | {"record_version": 2, "spec": flat}
+    Path(path).write_text(json.dumps(record))
+    state = state_of(study, "bn-mid", 0)
+    assert state["status"] == "damaged"
+    assert state["problem"].startswith(f"{path}: is a record of version 2, and this code reads version 3: delete it")
     assert probes.probes(study).empty
 
 
@@ -476,19 +490,24 @@ def test_an_exploded_step_counts_as_larger_than_any_other(study: Study, finish: 
     assert claim(study, "gradient_distance", "sgd")["without_mean"] == np.inf
 
 
-def test_only_variants_probed_in_both_models_are_compared(study_with: Callable, finish: Callable, probe: Write) -> None:
-    one, other = LANDSCAPE["models"]
-    models = [one | {"probed": {"sgd": "plain-mid", "alone": "plain-low"}}, other]
-    study = study_with(seeds=[0], variants=VARIANTS, tables={}, landscape=LANDSCAPE | {"models": models})
+def test_a_pair_that_is_probed_in_one_model_only_has_no_ratio(
+    study_with: Callable, finish: Callable, probe: Write
+) -> None:
+    probed = LANDSCAPE["probed"] | {"slow": {"learning_rate": RATES["low"]}}
+    study = study_with(seeds=[0], variants=VARIANTS, tables={}, landscape=LANDSCAPE | {"probed": probed})
     probe("plain-low", 0)
-    assert set(probes.probes(study)["pair"]) == {"alone"}
-    assert set(claims.by_seed(study, load_runs(study))["pair"]) == {"", "sgd"}
+    assert set(probes.probes(study)["pair"]) == {"slow"}
+    assert set(claims.by_seed(study, load_runs(study))["pair"]) == {"", "sgd", "slow"}
+    line = seed_line(study, "gradient_distance", 0, "slow")
+    assert line["without"] == 2.0
+    assert line[["with", "ratio"]].isna().all()
+    assert seed_line(study, "gradient_distance", 0, "sgd")[["without", "with"]].isna().all()
 
 
 @pytest.mark.parametrize("probed", [True, False])
 def test_without_runs_there_are_lines_but_no_numbers(study_with: Callable, finish: Callable, probed: bool) -> None:
-    models = [each if probed else each | {"probed": {}} for each in LANDSCAPE["models"]]
-    study = study_with(seeds=[0, 1], variants=VARIANTS, tables={}, landscape=LANDSCAPE | {"models": models})
+    section = LANDSCAPE if probed else LANDSCAPE | {"probed": {}}
+    study = study_with(seeds=[0, 1], variants=VARIANTS, tables={}, landscape=section)
     runs = load_runs(study)
     bands = landscape.bands(study, runs)
     for frame in (bands, landscape.bands_by_epoch(bands), landscape.accuracies(study, runs), probes.probes(study)):
@@ -522,7 +541,7 @@ def test_the_script_writes_every_frame(
     _, first, *_ = Path("results/landscape/bands.csv").read_text().splitlines()
     assert first == "Plain,0,1,1,3,3,5,2,3,4,1"
     _, first = Path("results/landscape/probes.csv").read_text().splitlines()
-    assert first == "sgd,sgd,Plain,plain-mid,0,2,1,0.0001,2,4,1.5,3,1.5,1,2,0.5,5000"
+    assert first == "sgd,SGD,Plain,plain-mid,0,2,1,0.0001,2,4,1.5,3,1.5,1,2,0.5,5000"
 
 
 def test_the_script_without_a_landscape(

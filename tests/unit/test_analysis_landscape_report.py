@@ -12,24 +12,27 @@ NAN = float("nan")
 
 @pytest.fixture
 def study():
-    bn = {"record_steps": True}
-    plain = bn | {"batch_norm": False}
-    models = [
-        {"label": "Plain", "band": ["low", "high"], "probed": {"quick": "high"}},
-        {"label": "BN | wide", "band": ["bn-low", "bn-high"], "probed": {"quick": "bn-high"}},
-    ]
+    rates = {"low": 0.001, "high": 0.1}
+    nets = {
+        "optimizer": "sgd",
+        "record_steps": True,
+        "grid": {"model.batch_norm": {"plain": False, "bn": True}, "optimizer.learning_rate": rates},
+    }
+    landscape = {
+        "title": "BN",
+        "grid": "nets",
+        "models": {"plain": "Plain", "bn": "BN | wide"},
+        "band": [0.001, 0.1],
+        "probed": {"quick": {"learning_rate": 0.1}},
+        "reported": {"smoothness": "smaller"},
+    }
     return Study.model_validate(
         {
             "study": "small",
             "seeds": [0, 1],
             "base": {"model": "vgg_a"},
-            "variants": {
-                "low": plain,
-                "high": plain | {"learning_rate": 0.1, "optimizer": "sgd"},
-                "bn-low": bn,
-                "bn-high": bn | {"learning_rate": 0.1, "optimizer": "sgd"},
-            },
-            "landscape": {"title": "BN", "models": models, "reported": {"smoothness": "smaller"}},
+            "variants": {"nets": nets},
+            "landscape": landscape,
         }
     )
 
@@ -60,6 +63,20 @@ def test_claims_are_mean_and_spread_with_ratio_n_and_the_study_s_words(study):
         "smaller",
     ]
     assert r"BN \| wide" in text
+
+
+def test_a_pair_of_another_grid_is_named_by_its_own_optimizer(study):
+    variants = {
+        "nets": study.variants["nets"],
+        "adams": {"optimizer": {"learning_rate": 0.002}, "grid": {"model.batch_norm": {"plain": False, "bn": True}}},
+    }
+    probed = study.landscape.model_dump()["probed"] | {"adam": {"grid": "adams"}}
+    landscape = study.landscape.model_dump() | {"probed": probed}
+    study = Study.model_validate({"study": "small", "seeds": [0], "variants": variants, "landscape": landscape})
+    assert section.pair_titles(study) == {
+        "quick": "SGD at learning rate 0.1",
+        "adam": "Adam at learning rate 0.002",
+    }
 
 
 @pytest.mark.parametrize(
@@ -111,7 +128,7 @@ def test_without_any_run_there_is_a_section_that_says_so(study, tmp_path, monkey
     shown = section.landscape_section(study, load_runs(study))
     assert shown["pairs"] == {"quick": "SGD at learning rate 0.1"}
     assert shown["probed"] == "0 of 4 probed runs are finished."
-    assert shown["lost_probes"][0] == "`results/probes/high/seed0/probe.json` is missing"
+    assert shown["lost_probes"][0] == "`results/probes/nets-plain-high/seed0/probe.json` is missing"
     assert cells(shown["claims"], "effective")[1:5] == ["–", "–", "–", "0"]
 
 

@@ -125,10 +125,11 @@ def test_a_report_without_any_run(study: Study, tmp_path: Path, monkeypatch: pyt
 
 
 def test_override_is_announced_before_any_figure(study_with: Callable, finish: Finish) -> None:
-    study = study_with(override={"epochs": 2, "filters": [4, 8, 16]})
+    study = study_with(override={"epochs": 5, "model": {"filters": [4, 8, 16]}})
     report = render(study, load_runs(study))
     top = report.split("## What is missing")[0]
-    assert "> **Not comparable with the study.** Every run was made with `filters [4, 8, 16], epochs 2`" in top
+    forced = "Every run that has these settings was made with `epochs 5, model.filters [4, 8, 16]`"
+    assert f"> **Not comparable with the study.** {forced}, whatever its variant says" in top
 
 
 def test_fewer_training_images_are_announced(study_with: Callable, finish: Finish) -> None:
@@ -166,7 +167,7 @@ def test_settings_cost_and_notes(study: Study, finish: Finish) -> None:
     report = render(study, load_runs(study))
     assert cells(section(report, "## Settings"), "`sgd`") == [
         "`sgd`",
-        "optimizer sgd, weight\\_decay 0.0, grad\\_clip null",
+        "grad\\_clip null, optimizer sgd, optimizer.momentum 0.9, optimizer.weight\\_decay 0.0",
         "2,603,274",
         "3",
     ]
@@ -180,7 +181,7 @@ def test_runs_of_one_origin_give_no_warning(study: Study, finish: Finish) -> Non
     finish_all(study, finish)
     made = section(render(study, load_runs(study)), "## How it was made")
     assert "- Commit: `c1` (9 runs)" in made
-    assert "- Digest of the training code: `d1` (9 runs)" in made
+    assert "- Training code: `current` (9 runs)" in made
     assert "- Digest of the data: `e1` (9 runs)" in made
     assert "- Versions: `python 3 torch 2` (9 runs)" in made
     assert "- Device: `GPU A` (9 runs)" in made
@@ -188,22 +189,46 @@ def test_runs_of_one_origin_give_no_warning(study: Study, finish: Finish) -> Non
 
 
 @pytest.mark.parametrize(
-    ("origin", "name"),
+    ("origin", "name", "shown"),
     [
-        ({"git_commit": "c2"}, "commit"),
-        ({"git_commit": None}, "commit"),
-        ({"code_digest": "d2"}, "digest of the training code"),
-        ({"data_digest": "e2"}, "digest of the data"),
-        ({"device": "GPU B"}, "device"),
+        ({"git_commit": "c2"}, "commit", "c2"),
+        ({"git_commit": None}, "commit", "unknown"),
+        ({"code_digest": "d2"}, "training code", "earlier"),
+        ({"data_digest": "e2"}, "digest of the data", "e2"),
+        ({"device": "GPU B"}, "device", "GPU B"),
     ],
 )
-def test_runs_of_different_origin_give_a_warning(study: Study, finish: Finish, origin: dict, name: str) -> None:
+def test_runs_of_different_origin_give_a_warning(
+    study: Study, finish: Finish, origin: dict, name: str, shown: str
+) -> None:
     finish_all(study, finish)
     finish("sgd", 1, origin=origin)
     made = section(render(study, load_runs(study)), "## How it was made")
     assert f"> **Warning.** The finished runs disagree: {name}." in made
-    value = next(iter(origin.values())) or "unknown"
-    assert f"`{value}` (1 run)" in made
+    assert f"`{shown}` (1 run)" in made
+
+
+def test_runs_of_earlier_code_are_named_as_kept(study: Study, finish: Finish) -> None:
+    finish_all(study, finish)
+    assert "Kept" not in render(study, load_runs(study))
+    earlier = {"origin": {"code_digest": "0123456789abcdef"}}
+    finish("adam", 2, **earlier)
+    finish("swa", 0, status="diverged", **earlier)
+    finish("swa", 1, **earlier)
+    finish("sgd", 0, spec={}, **earlier)  # outdated: no figure of it is kept
+    made = section(render(study, load_runs(study)), "## How it was made")
+    assert "> **Kept.** These runs were made by earlier training code" in made
+    assert ": `adam`, seed 2; `swa`, seed 0, 1. Without `keep`" in made
+    assert "- Training code: `current` (5 runs), `earlier` (3 runs)" in made
+
+
+def test_a_record_of_version_2_is_told_to_be_one(study: Study, finish: Finish) -> None:
+    finish_all(study, finish)
+    path = Path(Run("adam", 0).metrics)
+    path.write_text(path.read_text().replace('"record_version": 3', '"record_version": 2'))
+    missing = section(render(study, load_runs(study)), "## What is missing")
+    assert [(variant, seed) for variant, seed, _ in named(missing, "Damaged (1)")] == [("adam", 0)]
+    assert r"is a record of version 2, and this code reads version 3" in missing
 
 
 def test_an_outdated_run_gives_no_warning(study: Study, finish: Finish) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from ablation.matrix import Run
 from ablation.records import RecordError, RunRecord, write_history
 
 Finish = Callable[..., RunRecord]
-FIGURES = ["best_accuracy", "last_accuracy", "averaged_accuracy", "parameters", "wall_seconds", "device", "code_digest"]
+FIGURES = ["best_accuracy", "last_accuracy", "averaged_accuracy", "parameters", "wall_seconds", "device", "code"]
 
 
 def of(runs: pd.DataFrame, variant: str, seed: int) -> pd.Series:
@@ -54,27 +55,61 @@ def test_diverged_before_the_first_epoch_ended(study: Study, finish: Finish) -> 
 
 def test_a_run_of_other_settings_is_outdated_and_shows_no_figures(study_with: Callable, finish: Finish) -> None:
     finish("adam", 0)
-    changed = study_with(base={"epochs": 4, "dropout": 0.3})
+    changed = study_with(base={"epochs": 4, "model": {"dropout": 0.3}})
     run = of(load_runs(changed), "adam", 0)
     assert run.status == "outdated"
-    assert run.problem == "made with other settings: dropout 0.5 → 0.3"
+    assert run.problem == "made with other settings: model.dropout 0.5 → 0.3"
     assert run[FIGURES].isna().all()
 
 
-def test_a_change_to_a_setting_that_the_run_does_not_read_outdates_nothing(
-    study_with: Callable, finish: Finish
-) -> None:
+def test_a_run_of_another_component_is_outdated(study_with: Callable, finish: Finish) -> None:
     finish("adam", 0)
-    assert of(load_runs(study_with(base={"epochs": 4, "momentum": 0.5})), "adam", 0).status == "completed"
+    changed = study_with(base={"epochs": 4, "model": {"activation": "relu"}})
+    activations = "model.activation leaky_relu → relu, model.activation.negative_slope 0.1 → (not set)"
+    assert of(load_runs(changed), "adam", 0).problem == f"made with other settings: {activations}"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"record_version": 2}'])
+def test_a_setting_that_the_run_does_not_have_outdates_nothing(study_with: Callable, finish: Finish) -> None:
+    finish("adam", 0)
+    finish("sgd", 0)
+    runs = load_runs(study_with(override={"optimizer": {"momentum": 0.5}}))
+    assert of(runs, "adam", 0).status == "completed"
+    assert of(runs, "sgd", 0).problem == "made with other settings: optimizer.momentum 0.9 → 0.5"
+
+
+def test_a_run_of_earlier_code_is_marked_and_keeps_its_figures(study: Study, finish: Finish) -> None:
+    finish("adam", 0)
+    finish("adam", 1, best=81.5, origin={"code_digest": "0123456789abcdef"})
+    runs = load_runs(study)
+    assert of(runs, "adam", 0).code == "current"
+    assert tuple(of(runs, "adam", 1)[["status", "code", "best_accuracy"]]) == ("completed", "earlier", 81.5)
+
+
+def test_code_of_other_components_is_earlier(study: Study, finish: Finish) -> None:
+    record = finish("sgd", 0)
+    finish("adam", 0, origin={"code_digest": record.origin.code_digest})
+    assert of(load_runs(study), "adam", 0).code == "earlier"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"record_version": 3}'])
 def test_a_damaged_record_is_named_and_shows_no_figures(study: Study, finish: Finish, text: str) -> None:
     finish("adam", 0)
     Path(Run("adam", 0).metrics).write_text(text)
     run = of(load_runs(study), "adam", 0)
     assert run.status == "damaged"
     assert "results/runs/adam/seed0/metrics.json" in run.problem
+    assert run[FIGURES].isna().all()
+
+
+def test_a_record_of_version_2_is_named_as_such(study: Study, finish: Finish) -> None:
+    """Its spec is flat, and its settings are not compared with nested ones."""
+    record = finish("adam", 0).model_dump(mode="json")
+    record |= {"record_version": 2, "spec": {"optimizer": "adam", "learning_rate": 0.001, "epochs": 4}}
+    path = Run("adam", 0).metrics
+    Path(path).write_text(json.dumps(record))
+    run = of(load_runs(study), "adam", 0)
+    assert run.status == "damaged"
+    assert run.problem.startswith(f"{path}: is a record of version 2, and this code reads version 3: delete it")
     assert run[FIGURES].isna().all()
 
 
@@ -140,8 +175,8 @@ def test_a_study_written_as_json_is_read_back_whole(study: Study, tmp_path: Path
     path = tmp_path / "study.json"
     path.write_text(study.model_dump_json(exclude_unset=True))
     assert read_study(path) == study
-    assert matrix.resolve(read_study(path)) == matrix.resolve(study)
-    assert matrix.explicit(read_study(path).variants["adam"]) == {}
+    assert read_study(path).matrix == study.matrix
+    assert read_study(path).variants == study.variants
 
 
 @pytest.mark.parametrize(("text", "problem"), [(None, "cannot be read"), ('{"study": 1}', "no valid study")])
@@ -155,5 +190,9 @@ def test_no_study(tmp_path: Path, text: str | None, problem: str) -> None:
 
 def test_analysis_never_imports_torch() -> None:
     scripts = Path(__file__).parents[2] / "workflow/scripts"
-    code = "import sys, compare, plot_curves, write_report; sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, compare, plot_curves, write_report, ablation.provenance, ablation.settings as settings\n"
+        "ablation.provenance.training_digest(settings.complete({}))\n"
+        "sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=scripts, check=False).returncode == 0

@@ -65,3 +65,11 @@ def test_a_damaged_study_is_one_line(run_script: Callable) -> None:
     with pytest.raises(SystemExit) as stopped:
         run_script("write_report.py", "--output", "results/report.md", "--runs-csv", "results/tables/runs.csv")
     assert str(stopped.value.code).startswith("error: results/study.json holds no valid study")
+
+
+def test_a_lost_file_of_components_is_one_line(run_script: Callable, study_with: Callable[..., Study]) -> None:
+    study = study_with(components=["mine.py"])
+    Path("results/study.json").write_text(study.model_dump_json(exclude_unset=True))
+    with pytest.raises(SystemExit) as stopped:
+        run_script("compare.py", "--table", "optimizers", "--output", "results/out.csv")
+    assert stopped.value.code == "error: mine.py: cannot be read: No such file or directory"

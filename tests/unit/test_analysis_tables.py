@@ -66,7 +66,7 @@ def test_diverged_runs_are_counted_and_in_no_mean(study: Study, finish: Finish) 
 
 def test_outdated_and_damaged_runs_count_as_missing(study: Study, finish: Finish) -> None:
     finish("adam", 0, best=88.0)
-    finish("adam", 1, best=11.0, spec={"dropout": 0.1})
+    finish("adam", 1, best=11.0, spec={"epochs": 1})
     finish("adam", 2, best=11.0)
     Path(Run("adam", 2).metrics).write_text("{")
     row = line(study, "optimizers", "Adam")
@@ -119,17 +119,38 @@ def test_overview_names_what_differs_from_base(study: Study, finish: Finish) -> 
     finish("sgd", 1, status="diverged")
     overview = settings_overview(study, load_runs(study)).set_index("variant")
     assert overview.loc["adam", "settings"] == ""
-    assert overview.loc["sgd", "settings"] == "optimizer sgd, weight_decay 0.0, grad_clip null"
-    assert overview.loc["swa", "settings"] == "filters [128, 256, 512], epochs 6, swa true, swa_start 4"
+    sgd = "grad_clip null, optimizer sgd, optimizer.momentum 0.9, optimizer.weight_decay 0.0"
+    assert overview.loc["sgd", "settings"] == sgd
+    averaging = "averaging swa, averaging.anneal_epochs 10, averaging.learning_rate 0.0005, averaging.start 4"
+    assert overview.loc["swa", "settings"] == f"{averaging}, epochs 6, model.filters [128, 256, 512]"
     assert tuple(overview.loc["sgd", ["parameters", "n"]]) == (2_603_274, 1)
     assert pd.isna(overview.loc["adam", "parameters"])
 
 
 def test_overview_leaves_out_what_the_override_decides(study_with: Callable, finish: Finish) -> None:
     finish("adam", 0)
-    study = study_with(override={"epochs": 2})
+    study = study_with(override={"epochs": 5})
     overview = settings_overview(study, load_runs(study)).set_index("variant")
-    assert "epochs" not in overview.loc["swa", "settings"]
+    assert ", epochs" not in overview.loc["swa", "settings"]
+
+
+def overview_of(study: Study) -> dict[str, str]:
+    return dict(settings_overview(study, load_runs(study))[["variant", "settings"]].values.tolist())
+
+
+def test_overview_leaves_out_what_a_variant_repeats_of_base_or_no_longer_has(
+    study_with: Callable, finish: Finish
+) -> None:
+    variants = {"adam": {"optimizer": {"learning_rate": 0.001}}, "relu": {"model": {"activation": "relu"}}}
+    assert overview_of(study_with(variants=variants, tables={})) == {"adam": "", "relu": "model.activation relu"}
+
+
+def test_overview_has_a_line_for_each_variant_of_a_grid(study_with: Callable, finish: Finish) -> None:
+    grid = {"optimizer": ["adam", "sgd"], "optimizer.learning_rate": [0.01]}
+    assert overview_of(study_with(variants={"rates": {"grid": grid}}, tables={})) == {
+        "rates-adam-1e-2": "optimizer.learning_rate 0.01",
+        "rates-sgd-1e-2": "optimizer sgd, optimizer.learning_rate 0.01, optimizer.momentum 0.9",
+    }
 
 
 def test_cost_of_finished_runs(study: Study, finish: Finish) -> None:

@@ -4,18 +4,21 @@ import json
 import re
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
 import write_schema
-from ablation import matrix
+from ablation.catalog import built_in
 from ablation.config import DataConfig, Jobs, Landscape, Study
+from ablation.grid import Expansion
 from ablation.loading import load_study
 from ablation.plain_yaml import ConfigError
-from ablation.settings import RunSettings
-from ablation.yaml_layers import merged, read_layers
+from ablation.settings import RunSettings, changes, complete, flat, spec
+from ablation.yaml_layers import merged_config, read_layers
 
-CONFIG = Path(__file__).resolve().parents[2] / "config"
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / "config"
 
 REPORTED = {
     "optimizers": {"adam": 88.42, "sgd": 78.58, "custom-sign-sgd": 82.64},
@@ -39,62 +42,80 @@ def test_every_reported_figure_stands_in_its_table(study):
 
 
 def test_extra_variants_of_the_decisions(study):
-    resolved = matrix.resolve(study)
-    assert [resolved[name].l1_lambda for name in ("adam", "cross-entropy-l1")] == [0.0, 0.001]
-    assert [resolved[name].focal_gamma for name in ("focal", "focal-gamma2")] == [1.0, 2.0]
-    assert (resolved["swa"].optimizer, resolved["swa"].swa_learning_rate, resolved["swa"].learning_rate) == (
-        "sgd",
-        0.05,
-        0.002,
-    )
-    assert resolved["swa-sound"].swa_learning_rate < resolved["swa-sound"].learning_rate
-    assert resolved["sgd-tuned"].learning_rate != resolved["sgd"].learning_rate
+    settings = study.matrix.settings
+    assert [settings[name].l1_lambda for name in ("adam", "cross-entropy-l1")] == [0.0, 0.001]
+    assert [settings[name].loss.gamma for name in ("focal", "focal-gamma2")] == [1.0, 2.0]
+    swa, sound = settings["swa"], settings["swa-sound"]
+    assert (swa.optimizer.name, swa.averaging.learning_rate, swa.optimizer.learning_rate) == ("sgd", 0.05, 0.002)
+    assert sound.averaging.learning_rate < sound.optimizer.learning_rate
+    assert settings["sgd-tuned"].optimizer.learning_rate != settings["sgd"].optimizer.learning_rate
 
 
-def test_the_controlled_tables_vary_one_setting(study):
-    resolved = {name: matrix.explicit(own) for name, own in study.variants.items()}
-    for table, choice, own_settings in (
-        ("losses-controlled", "loss", {"smoothing", "focal_gamma"}),
-        ("activations", "activation", set()),
-    ):
-        first, *others = (resolved[row.variant] for row in study.tables[table].rows)
-        for other in others:
-            differing = {key for key in first.keys() | other.keys() if first.get(key) != other.get(key)}
-            assert choice in differing
-            assert differing - {choice} <= own_settings
+@pytest.mark.parametrize(("table", "varied"), [("losses-controlled", "loss"), ("activations", "model.activation")])
+def test_the_controlled_tables_vary_one_component(study, table, varied):
+    first, *others = (spec(study.matrix.settings[row.variant]) for row in study.tables[table].rows)
+    for other in others:
+        assert varied in changes(first, other)
+        assert all(path.startswith(varied) for path in changes(first, other))
 
 
 def test_best_configuration_is_the_study_s(study):
-    best = matrix.resolve(study)["best"]
-    assert (best.filters, best.negative_slope, best.dropout, best.learning_rate) == ((128, 256, 512), 0.05, 0.4, 2e-3)
-    assert (best.weight_decay, best.grad_clip, best.epochs, best.loss, best.smoothing) == (
-        1e-5,
-        5.0,
-        100,
-        "label_smoothing",
-        0.15,
-    )
-    assert (best.scheduler, best.min_learning_rate) == ("cosine", 1e-6)
+    best = flat(spec(study.matrix.settings["best"]))
+    expected = {
+        "model.filters": [128, 256, 512],
+        "model.activation.negative_slope": 0.05,
+        "model.dropout": 0.4,
+        "optimizer": "adam",
+        "optimizer.learning_rate": 2e-3,
+        "optimizer.weight_decay": 1e-5,
+        "grad_clip": 5.0,
+        "epochs": 100,
+        "loss": "label_smoothing",
+        "loss.smoothing": 0.15,
+        "scheduler": "cosine",
+        "scheduler.min_learning_rate": 1e-6,
+    }
+    assert expected.items() <= best.items()
 
 
-def test_base_states_every_setting_and_is_the_default():
-    base = yaml.safe_load((CONFIG / "config.yaml").read_text())["base"]
-    assert set(base) == set(RunSettings.model_fields)
-    different = {"swa_start", "swa_learning_rate", "swa_anneal_epochs"}
-    for key in set(base) - different:
-        assert getattr(RunSettings(**base), key) == getattr(RunSettings(), key)
+def test_base_states_every_setting_and_is_the_default(study):
+    written = yaml.safe_load((CONFIG / "config.yaml").read_text())["base"]
+    assert flat(complete(written).model_dump(mode="json")) == flat(spec(complete({})))
+    stated = {path.removesuffix(".name") for path in flat(written)}
+    assert stated == set(flat(spec(complete({}))))
 
 
 def test_demo_has_every_table_of_the_study_with_three_seeds(study):
     demo = load_study([CONFIG / "demo.yaml"])
     assert demo.tables == study.tables
-    assert demo.variants == study.variants
+    assert demo.matrix.variants == study.matrix.variants
     assert (demo.data.name, len(demo.seeds), len(study.seeds)) == ("digits", 3, 5)
 
 
 def test_the_schema_is_that_of_the_models():
     assert write_schema.SCHEMA.read_text() == write_schema.text(), "make schema"
     json.loads(write_schema.text())
+
+
+def test_the_table_of_components_is_that_of_the_classes():
+    assert write_schema.GUIDE.read_text() == write_schema.guide(), "make schema"
+    assert all(f"| `{name}` |" in write_schema.guide() for choices in built_in().values() for name in choices)
+
+
+@pytest.mark.parametrize("path", ["config/config.yaml", "config/demo.yaml", "examples/own-components/study.yaml"])
+def test_the_schema_takes_what_is_shipped(path):
+    jsonschema.validate(yaml.safe_load((ROOT / path).read_text()), write_schema.schema())
+
+
+@pytest.mark.parametrize("own", [{"optimiser": "sgd"}, {"optimizer": {"name": "sgd", "momentm": 0.5}}, {"epochs": 0}])
+def test_the_schema_refuses_mistakes(own):
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"study": "s", "seeds": [0], "variants": {"a": own}}, write_schema.schema())
+
+
+def test_a_schema_can_hold_components_of_one_s_own():
+    own = write_schema.schema(["examples/own-components/my_components.py"])["$defs"]["Lion"]["properties"]
+    assert own["beta1"] | {"maximum": 1} == own["beta1"] | {"maximum": 1, "default": 0.9}
 
 
 def write(folder, **files):
@@ -109,6 +130,17 @@ def test_extends_lays_a_file_over_another(tmp_path):
     assert layers.place(("a", "x")).endswith("below.yaml:1")
     assert layers.place(("a", "y", 0)).endswith("above.yaml:2")
     assert layers.place(("b",)) == "--config"
+
+
+def test_a_file_can_exchange_a_component_of_the_file_that_it_extends(tmp_path):
+    write(
+        tmp_path,
+        below="base: {optimizer: {name: sgd, momentum: 0.5, learning_rate: 0.3}}\nvariants: {a: {scheduler: step}}\n",
+        above="extends: below.yaml\nbase: {optimizer: adam}\nvariants: {a: {scheduler: {name: cosine}}}\n",
+    )
+    config = read_layers([tmp_path / "above.yaml"]).config
+    assert config["base"] == {"optimizer": {"name": "adam", "learning_rate": 0.3}}
+    assert config["variants"] == {"a": {"scheduler": {"name": "cosine"}}}
 
 
 def test_extends_in_a_circle_is_refused(tmp_path):
@@ -136,8 +168,14 @@ MINIMAL = "study: mine\nseeds: [0]\nvariants: {adam: {}, 1e-3: {optimizer: sgd}}
         ("base: {epochs: 0x" + "f" * 5000 + "}", ":4: base.epochs: is too large a number"),
         ("base: {epochs: " + "9" * 5000 + "}", ":4: '999.* looks like a number and is none"),
         ("base: {epochs: 0x_}", ":4: '0x_' looks like a number and is none"),
-        ("base: {learning_rate: 1e400}", ":4: base.learning_rate: '1e400' is not valid: input should be a finite"),
-        ("base: {learning_rate: .nan}", ":4: base.learning_rate: nan is not valid: input should be a finite number"),
+        (
+            "base: {optimizer: {learning_rate: 1e400}}",
+            ":4: base.optimizer.learning_rate: '1e400' is not valid: input should be a finite",
+        ),
+        (
+            "base: {optimizer: {learning_rate: .nan}}",
+            ":4: base.optimizer.learning_rate: nan is not valid: input should be a finite number",
+        ),
         ("title: " + "x" * 130_000, ":1: study: the whole study takes 13.,... bytes as JSON; 120,000 at most"),
         ("data: {name: images, path: 'a{b}.tar'}", ":4: data.path: 'a{b}.tar' holds a brace, quote, "),
         ("data: {name: images, path: it's $(touch x)}", ":4: data.path: .* or line break; rename it"),
@@ -191,16 +229,16 @@ def test_the_examples_of_the_config_readme_are_valid_together():
     blocks = re.findall(r"```yaml\n(.*?)```", (CONFIG / "README.md").read_text(), re.DOTALL)
     config = {"study": "examples", "seeds": [0], "variants": {"adam": {}}}
     for block in blocks:
-        config = merged(config, yaml.safe_load(block))
+        config = merged_config(config, yaml.safe_load(block), built_in())
+    assert config["components"] == ["my_components.py"]
+    config["components"] = [str(ROOT / "examples/own-components/my_components.py")]
     study = Study.model_validate(config)
-    assert len(blocks) == 4
-    assert {row.variant for row in study.tables["mine"].rows} <= study.variants.keys()
-    assert {variant for model in study.landscape.models for variant in model.variants} <= study.variants.keys()
+    assert len(blocks) >= 7
+    assert {row.variant for row in study.tables["mine"].rows} <= study.matrix.variants.keys()
+    assert len(study.landscape_models) == 2
 
 
 def test_the_config_readme_names_every_key():
     text = (CONFIG / "README.md").read_text()
-    assert all(
-        f"`{key}`" in text
-        for key in (*Study.model_fields, *DataConfig.model_fields, *Landscape.model_fields, *Jobs.model_fields)
-    )
+    models = (Study, DataConfig, Landscape, Jobs, Expansion, RunSettings)
+    assert [key for model in models for key in model.model_fields if f"`{key}`" not in text] == []

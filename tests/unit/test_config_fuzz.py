@@ -16,10 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ablation import matrix
-from ablation.config import DataConfig, Jobs, Landscape, LandscapeModel, Row, Study, Table
+from ablation.catalog import built_in
+from ablation.config import DataConfig, Jobs, Landscape, Row, Study, Table
+from ablation.grid import Expansion, Sample
 from ablation.loading import load_study
 from ablation.plain_yaml import ConfigError
-from ablation.settings import RunSettings
+from ablation.settings import RunSettings, spec_json
 
 EXAMPLES = int(os.environ.get("ABLATION_FUZZ", "0"))
 FUZZ = settings(
@@ -42,15 +44,32 @@ FULL = {
     "data": {"name": "images", "path": "pictures.tar", "validation_fraction": 0.1, "train_images_per_class": 5},
     "seeds": [0, 1],
     "jobs": {"threads": 2, "mem_mb": 1000, "runtime": 10, "checkpoint_seconds": 30, "seeds_per_job": 2},
-    "base": {"epochs": 4, "batch_size": 8},
-    "override": {"width_multiplier": 0.125},
+    "components": ["mine.py"],
+    "base": {"epochs": 4, "batch_size": 8, "model": {"name": "cnn", "activation": {"name": "leaky_relu"}}},
+    "override": {"model": {"width_multiplier": 0.125}, "optimizer": {"beta": 0.5}},
     "variants": {
         "adam": {},
-        "swa": {"swa": True, "swa_start": 2, "swa_anneal_epochs": 1},
-        "plain-slow": {"model": "vgg_a", "batch_norm": False, "record_steps": True},
-        "plain-fast": {"model": "vgg_a", "batch_norm": False, "record_steps": True, "learning_rate": 0.01},
-        "bn-slow": {"model": "vgg_a", "record_steps": True},
-        "bn-fast": {"model": "vgg_a", "record_steps": True, "learning_rate": 0.01},
+        "mine": {"optimizer": {"name": "mine", "beta": 0.1}, "model": {"activation": "relu"}},
+        "swa": {"averaging": {"name": "swa", "start": 2, "anneal_epochs": 1}},
+        "vgg": {
+            "model": "vgg_a",
+            "record_steps": True,
+            "grid": {
+                "model.batch_norm": {"plain": False, "bn": True},
+                "optimizer.learning_rate": [0.001, 0.01, 0.1],
+            },
+            "name": "{batch_norm}-{learning_rate}",
+            "exclude": [{"learning_rate": 0.1}],
+        },
+        "search": {
+            "like": "swa",
+            "grid": {"optimizer": ["sgd", {"name": "adamw", "weight_decay": 0.1}], "model.dropout": [0.1, 0.2]},
+            "random": {"count": 2, "seed": 1},
+        },
+        "changes": {
+            "loss": "mse",
+            "one_at_a_time": {"scheduler": ["cosine", "none"], "model.filters": {"x": [2, 3, 4]}},
+        },
     },
     "tables": {
         "one": {
@@ -64,19 +83,44 @@ FULL = {
     },
     "landscape": {
         "title": "Batch normalisation",
-        "models": [
-            {"label": "VGG", "band": ["plain-slow", "plain-fast"], "probed": {"adam": "plain-slow"}},
-            {"label": "VGG BN", "band": ["bn-slow", "bn-fast"], "probed": {"adam": "bn-slow"}},
-        ],
+        "grid": "vgg",
+        "models": {"plain": "VGG", "bn": "VGG BN"},
+        "band": [0.001, 0.01],
+        "probed": {"adam": {"learning_rate": 0.001}},
         "probe": {"every": 5, "step_sizes": [0.5, 1]},
         "reported": {"smoothness": "smoother"},
     },
     "notes": ["A decision."],
 }
 
-MODELS = (Study, DataConfig, Jobs, Landscape, LandscapeModel, Row, Table, RunSettings)
+MINE = """
+from typing import Literal
+from ablation.kinds import Optimizer
+class Mine(Optimizer):
+    name: Literal["mine"] = "mine"
+    display_name = "Mine"
+    beta: float = 0.9
+    def build(self, parameters): ...
+"""
+COMPONENTS = tuple(component for choices in built_in().values() for component in choices.values())
+MODELS = (Study, DataConfig, Jobs, Landscape, Row, Table, RunSettings, Expansion, Sample, *COMPONENTS)
 KNOWN_KEYS = sorted({key for model in MODELS for key in model.model_fields} | {"extends", "<<", "__use_yte__"})
-KNOWN_WORDS = ["adam", "swa", "vgg_a", "images", "averaged", "one", "plain-slow", "1e-3", "1e400", "-1", "0x_", "yes"]
+KNOWN_WORDS = [
+    "adam",
+    "swa",
+    "vgg_a",
+    "images",
+    "averaged",
+    "one",
+    "plain-1e-3",
+    "mine.py",
+    "model.batch_norm",
+    "1e-3",
+    "1e400",
+    "-1",
+    "0x_",
+    "yes",
+]
 HOSTILE = [
     "..",
     "../../x",
@@ -124,6 +168,7 @@ trees = st.recursive(
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
+    write(folder, MINE, "mine.py")
     write(folder, yaml.dump(FULL), "full.yaml")
     return folder
 
@@ -143,10 +188,10 @@ def study_or_errors(paths, overrides=None):
     except ConfigError as error:
         check_errors(error.errors)
         return None
-    assert len(matrix.runs(study)) == len(study.variants) * len(study.seeds)
+    assert len(matrix.runs(study)) == len(study.matrix.settings) * len(study.seeds)
     for run in matrix.runs(study):
         assert re.fullmatch(r"results/runs/[a-z0-9-]{1,60}/seed\d+/metrics\.json", run.metrics)
-    assert all(matrix.spec_json(each) for each in matrix.resolve(study).values())
+    assert all(spec_json(each) for each in study.matrix.settings.values())
     assert Study.model_validate_json(study.model_dump_json(exclude_unset=True)) == study
     return study
 

@@ -38,6 +38,11 @@ def picture(seed: int, size: tuple[int, int] = (32, 32), form: str = "PNG", mode
     return buffer.getvalue()
 
 
+def as_png(image: Image.Image) -> bytes:
+    image.save(buffer := io.BytesIO(), "PNG")
+    return buffer.getvalue()
+
+
 def small_set(train: int = 4, test: int = 2) -> dict[str, bytes]:
     """A valid data set: file name -> content."""
     names = [
@@ -118,6 +123,7 @@ def test_arrays_hold_the_pixels_sorted_by_class_and_file_name(tmp_path: Path) ->
         "classes": list(CLASSES),
         "held_out": "test",
         "counts": {"train": 12, "validation": 0, "test": 6},
+        "identity": "",
     }
 
 
@@ -141,7 +147,7 @@ def test_a_folder_within_a_folder_is_accepted(tmp_path: Path) -> None:
     assert prepared(tmp_path / "b", path=str(tmp_path / "around"))[0] == outer
 
 
-def test_digest_follows_pixels_labels_and_subset(tmp_path: Path) -> None:
+def test_digest_follows_pixels_labels_subset_and_shape(tmp_path: Path) -> None:
     files = small_set()
     renamed = {name.replace("bee", "bug"): content for name, content in files.items()}
     relabelled = {name.replace("ant", "zoo"): content for name, content in files.items()}
@@ -150,9 +156,10 @@ def test_digest_follows_pixels_labels_and_subset(tmp_path: Path) -> None:
         prepared(tmp_path / f"out{index}", path=str(as_folder(tmp_path / f"in{index}", each)))[0]["digest"]
         for index, each in enumerate((files, renamed, relabelled, changed))
     )
-    subset = prepared(tmp_path / "out", path=str(tmp_path / "in0"), train_images_per_class=3)[0]["digest"]
+    settings = ({"train_images_per_class": 3}, {"image_size": 16}, {"channels": 1})
+    others += [prepared(tmp_path / "out", path=str(tmp_path / "in0"), **each)[0]["digest"] for each in settings]
     assert first == same, "a class's name is in data.json, not in the arrays"
-    assert len({first, subset, *others}) == 4
+    assert len({first, *others}) == 6
 
 
 def test_hidden_files_and_files_beside_the_splits_are_passed_over(tmp_path: Path) -> None:
@@ -188,14 +195,71 @@ def test_linked_class_folders_are_followed(tmp_path: Path) -> None:
     assert prepared(tmp_path / "out", path=str(folder))[0]["counts"]["train"] == 12
 
 
+def test_grey_images_of_16_bits_keep_their_shades(tmp_path: Path) -> None:
+    """Such PNG files hold medical and scientific images; Pillow's own conversion cuts all shades above 255 off."""
+    shades = np.arange(32 * 32).reshape(32, 32) * 64
+    files = small_set() | {"train/ant/00.png": as_png(Image.fromarray(shades.astype(np.uint16)))}
+    _, arrays = prepared_images(tmp_path, files, channels=1)
+    np.testing.assert_allclose(arrays["train_images"][0, 0], shades / 257, atol=1)
+
+
+# --- scaling ---
+
+
+def first_image(tmp_path: Path, image: Image.Image, **settings: Any) -> np.ndarray:
+    """What becomes of an image in a set of others, of which all are brought to the same shape."""
+    _, arrays = prepared_images(tmp_path, small_set() | {"train/ant/00.png": as_png(image)}, **settings)
+    shape = (settings.get("channels", 3), settings.get("image_size", 32), settings.get("image_size", 32))
+    assert arrays["train_images"].shape == (12, *shape)
+    assert arrays["test_images"].shape == (6, *shape)
+    return arrays["train_images"][0]
+
+
+@pytest.mark.parametrize("image_size", [32, 20])
+@pytest.mark.parametrize("width", [8, 32, 64, 100])
+def test_images_of_another_size_are_scaled(tmp_path: Path, width: int, image_size: int) -> None:
+    """The left half stays black and the right half white; only between them there may be grey."""
+    halves = Image.new("RGB", (width, width), "black")
+    halves.paste("white", (width // 2, 0, width, width))
+    pixels = first_image(tmp_path, halves, image_size=image_size)
+    left, right = image_size * 3 // 8, image_size * 5 // 8
+    assert (pixels[:, :, :left] == 0).all()
+    assert (pixels[:, :, right:] == 255).all()
+
+
+@pytest.mark.parametrize("image_size", [32, 20])
+@pytest.mark.parametrize(("size", "middle"), [((96, 32), (32, 0, 64, 32)), ((20, 61), (0, 20, 20, 41))])
+def test_of_an_image_that_is_not_square_the_middle_is_taken(
+    tmp_path: Path, size: tuple[int, int], middle: tuple[int, int, int, int], image_size: int
+) -> None:
+    image = Image.new("RGB", size, (255, 0, 0))
+    image.paste((0, 200, 100), middle)
+    inside = first_image(tmp_path, image, image_size=image_size)[:, 1:-1, 1:-1]
+    assert (inside == np.reshape((0, 200, 100), (3, 1, 1))).all()
+
+
+@pytest.mark.parametrize("image_size", [32, 20])
+def test_with_one_channel_images_are_grey(tmp_path: Path, image_size: int) -> None:
+    image = Image.new("RGB", (40, 40), (200, 100, 50))
+    pixels = first_image(tmp_path, image, image_size=image_size, channels=1)
+    np.testing.assert_allclose(pixels, 0.299 * 200 + 0.587 * 100 + 0.114 * 50, atol=1)
+
+
+def test_an_image_of_the_right_size_keeps_its_pixels(tmp_path: Path) -> None:
+    image = Image.open(io.BytesIO(picture(5, (20, 20))))
+    np.testing.assert_array_equal(first_image(tmp_path, image, image_size=20), np.asarray(image).transpose(2, 0, 1))
+
+
+def test_digits_are_scaled_too(tmp_path: Path) -> None:
+    usual = prepared(tmp_path / "usual", "digits")[1]
+    _, arrays = prepared(tmp_path / "small", "digits", image_size=8, channels=1)
+    assert arrays["train_images"].shape == (1437, 1, 8, 8)
+    np.testing.assert_array_equal(arrays["test_labels"], usual["test_labels"])
+    levels = {image.tobytes() for image in np.rint(load_digits().images * (255 / 16)).astype(np.uint8)}
+    assert rows(arrays["train_images"]) | rows(arrays["test_images"]) == levels
+
+
 # --- refusals ---
-
-
-def test_wrong_sizes_are_counted_and_the_first_is_named(tmp_path: Path) -> None:
-    wrong = {"train/bee/00.png": picture(1, (40, 30)), "train/ant/03.jpg": picture(2, (31, 32))}
-    text = refusal(tmp_path, as_folder(tmp_path / "in", {**small_set(), **wrong}))
-    for part in ("train/ant/03.jpg", "31x32", "must be 32x32", "Unusable images: 2 of 18", str(tmp_path / "in")):
-        assert part in text
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", picture(3)[:100], picture(3, form="JPEG")[:400]])
@@ -203,6 +267,13 @@ def test_an_unreadable_image_is_named(tmp_path: Path, content: bytes) -> None:
     text = refusal(tmp_path, as_tar(tmp_path / "set.tar", small_set() | {"test/cow/01.jpg": content}))
     assert "'test/cow/01.jpg' cannot be read as an image" in text
     assert "1 of 18" in text
+
+
+def test_unusable_images_are_counted_and_the_first_is_named(tmp_path: Path) -> None:
+    files = small_set() | {"train/bee/00.png": b"", "train/ant/03.jpg": b""}
+    text = refusal(tmp_path, as_folder(tmp_path / "in", files))
+    for part in ("'train/ant/03.jpg' cannot be read", "Unusable images: 2 of 18", str(tmp_path / "in")):
+        assert part in text
 
 
 def test_classes_on_one_side_only_are_named(tmp_path: Path) -> None:
@@ -433,6 +504,8 @@ def test_a_cifar10_archive_is_verified_unpacked_and_used(tmp_path: Path, monkeyp
     assert arrays["test_labels"].tolist() == [2, 1, 0, 0]
     assert arrays["test_labels"].dtype == np.int64
     assert facts["classes"] == list(CLASSES)
+    small = prepared(tmp_path / "small", "cifar10", path=str(tmp_path), image_size=16, channels=1)[1]
+    assert (small["train_images"].shape, small["train_labels"].tolist()) == ((4, 1, 16, 16), [0, 1, 2, 2])
 
     for name in ("data_batch_1", "batches.meta"):
         (tmp_path / "cifar-10-batches-py" / name).write_bytes(b"damaged")

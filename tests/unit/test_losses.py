@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from ablation.settings import RunSettings
-from ablation.training.losses import build_loss
+from ablation.components.losses import MSE, CrossEntropy, Focal, LabelSmoothing
 
 LOGITS = torch.randn(16, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 4
 LABELS = torch.randint(0, 10, (16,), generator=torch.Generator().manual_seed(2))
@@ -18,27 +17,27 @@ def focal_formula(alpha, gamma):
 
 
 @pytest.mark.parametrize(
-    ("settings", "expected"),
+    ("loss", "expected"),
     [
-        (RunSettings(loss="cross_entropy"), NLL.mean()),
-        (RunSettings(loss="label_smoothing", smoothing=0.2), (0.8 * NLL + 0.2 * (-LOG_P).mean(1)).mean()),
-        (RunSettings(loss="focal", focal_alpha=1.0, focal_gamma=1.0), focal_formula(1.0, 1.0)),
-        (RunSettings(loss="focal", focal_alpha=0.25, focal_gamma=2.0), focal_formula(0.25, 2.0)),
-        (RunSettings(loss="mse"), ((LOGITS - ONE_HOT) ** 2).mean()),
+        (CrossEntropy(), NLL.mean()),
+        (LabelSmoothing(smoothing=0.2), (0.8 * NLL + 0.2 * (-LOG_P).mean(1)).mean()),
+        (Focal(alpha=1.0, gamma=1.0), focal_formula(1.0, 1.0)),
+        (Focal(alpha=0.25, gamma=2.0), focal_formula(0.25, 2.0)),
+        (MSE(), ((LOGITS - ONE_HOT) ** 2).mean()),
     ],
     ids=["cross_entropy", "label_smoothing", "focal-1", "focal-2", "mse"],
 )
-def test_loss_is_the_formula(settings, expected):
-    torch.testing.assert_close(build_loss(settings)(LOGITS, LABELS), expected, rtol=1e-12, atol=0)
+def test_loss_is_the_formula(loss, expected):
+    torch.testing.assert_close(loss.build()(LOGITS, LABELS), expected, rtol=1e-12, atol=0)
 
 
 def test_focal_with_gamma_zero_is_cross_entropy():
-    focal = build_loss(RunSettings(loss="focal", focal_alpha=1.0, focal_gamma=0.0))
+    focal = Focal(alpha=1.0, gamma=0.0).build()
     torch.testing.assert_close(focal(LOGITS, LABELS), NLL.mean())
 
 
 @pytest.mark.parametrize("gamma", [1.0, 2.0])
 def test_focal_has_finite_gradients_where_the_network_is_sure(gamma):
     logits = torch.tensor([[100.0, 0.0]], requires_grad=True)
-    build_loss(RunSettings(loss="focal", focal_gamma=gamma))(logits, torch.tensor([0])).backward()
+    Focal(gamma=gamma).build()(logits, torch.tensor([0])).backward()
     assert torch.isfinite(logits.grad).all()

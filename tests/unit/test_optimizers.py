@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch.nn import Parameter
 
-from ablation.settings import RunSettings
-from ablation.training.optimizers import build_optimizer
+from ablation.components.optimizers import SGD, Adam, AdamW, CustomSignSGD
 
 START = torch.randn(5, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
 GRADIENTS = torch.randn(6, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
@@ -13,7 +12,7 @@ GRADIENTS = torch.randn(6, 5, dtype=torch.float64, generator=torch.Generator().m
 
 def trained(settings):
     parameter = Parameter(START.clone())
-    optimizer = build_optimizer(settings, [parameter])
+    optimizer = settings.build([parameter])
     for gradient in GRADIENTS:
         parameter.grad = gradient.clone()
         optimizer.step()
@@ -48,24 +47,23 @@ def adam(lr, decay, decoupled):
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),
+    ("settings", "expected"),
     [
-        ("sgd", sgd(0.1, 0.8, 0.05)),
-        ("custom_sign_sgd", custom_sign_sgd(0.1, 0.8, 0.05)),
-        ("adam", adam(0.1, 0.05, decoupled=False)),
-        ("adamw", adam(0.1, 0.05, decoupled=True)),
+        (SGD(learning_rate=0.1, momentum=0.8, weight_decay=0.05), sgd(0.1, 0.8, 0.05)),
+        (CustomSignSGD(learning_rate=0.1, momentum=0.8, weight_decay=0.05), custom_sign_sgd(0.1, 0.8, 0.05)),
+        (Adam(learning_rate=0.1, weight_decay=0.05), adam(0.1, 0.05, decoupled=False)),
+        (AdamW(learning_rate=0.1, weight_decay=0.05), adam(0.1, 0.05, decoupled=True)),
     ],
+    ids=["sgd", "custom_sign_sgd", "adam", "adamw"],
 )
-def test_optimizer_is_the_formula(name, expected):
-    settings = RunSettings(optimizer=name, learning_rate=0.1, momentum=0.8, weight_decay=0.05)
+def test_optimizer_is_the_formula(settings, expected):
     torch.testing.assert_close(trained(settings), expected, rtol=1e-10, atol=1e-12)
 
 
 def test_custom_sign_sgd_takes_the_decay_inside_the_sign():
     parameter = Parameter(torch.tensor([2.0]))
     parameter.grad = torch.tensor([-0.1])
-    settings = RunSettings(optimizer="custom_sign_sgd", learning_rate=1.0, momentum=0.9, weight_decay=0.1)
-    build_optimizer(settings, [parameter]).step()
+    CustomSignSGD(learning_rate=1.0, momentum=0.9, weight_decay=0.1).build([parameter]).step()
     # -0.1 + 0.1 * 2 = 0.1 is positive, so the step goes down, by (1 - momentum).
     assert parameter.item() == pytest.approx(1.9)
 
@@ -73,5 +71,5 @@ def test_custom_sign_sgd_takes_the_decay_inside_the_sign():
 def test_custom_sign_sgd_leaves_the_gradient_alone():
     parameter = Parameter(torch.tensor([2.0]))
     parameter.grad = torch.tensor([-0.1])
-    build_optimizer(RunSettings(optimizer="custom_sign_sgd"), [parameter]).step()
+    CustomSignSGD().build([parameter]).step()
     assert parameter.grad.item() == pytest.approx(-0.1)

@@ -54,6 +54,12 @@ def test_whole_data_are_read(data: Path) -> None:
     np.testing.assert_array_equal(loaded.test.labels.numpy(), np.load(data / "test_labels.npy"))
     assert loaded.heldout is loaded.test
     assert (len(loaded.train), loaded.classes) == (20, 10)
+    assert loaded.image_shape == (3, 32, 32)
+
+
+def test_images_of_another_shape_are_read(tmp_path: Path) -> None:
+    prepare(DataConfig(name="digits", train_images_per_class=2, image_size=12, channels=1), tmp_path)
+    assert load_data(tmp_path, CPU).image_shape == (1, 12, 12)
 
 
 @pytest.mark.parametrize("name", ARRAYS)

@@ -1,6 +1,5 @@
 """Probes: right on losses whose landscape is known, and without a trace on the training that they look at."""
 
-import json
 import sys
 
 import numpy as np
@@ -11,16 +10,22 @@ from torch import nn
 import probe as probe_script
 import train as train_script
 from ablation.arrays import Description, digest_of, digest_of_all
+from ablation.catalog import built_in
 from ablation.records import read_probe
-from ablation.settings import RunSettings
+from ablation.settings import complete, flat, merge, spec_json
 from ablation.step_trace import read_steps
 from ablation.training import loop
 from ablation.training.data import Data, ImageSet
 from ablation.training.probes import Probe, objective_of_batch, walk
 
 CPU = torch.device("cpu")
+NARROW = {"model": {"name": "vgg_a", "width_multiplier": 0.05}, "batch_size": 8, "epochs": 1}
 CURVATURES = torch.tensor([1.0, 3.0, 10.0], dtype=torch.float64)
 START = torch.tensor([2.0, -1.0, 0.5], dtype=torch.float64)
+
+
+def narrow(**changes):
+    return complete(merge(NARROW, changes, built_in()))
 
 
 def quadratic(weights):
@@ -56,9 +61,18 @@ def test_smoothness_of_a_quadratic_is_its_largest_curvature_along_that_direction
     assert (seen.gradient_distances / (sizes * seen.gradient_norm)).tolist() == pytest.approx([10.0, 10.0])
 
 
+def images(count, seed):
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(0, 256, (count, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    return ImageSet(pixels, torch.arange(count) % 4)
+
+
+DATA = Data(images(40, 1), images(16, 2), images(16, 2), 4, "test", "digest")
+
+
 def linear_training(**settings):
     """A linear model with mean squared error: loss |Xw - y|^2 / n, gradient 2 X'(Xw - y) / n."""
-    training = loop.Training.start(RunSettings(filters=(2, 2, 2), optimizer="sgd", **settings), 4, 0, CPU)
+    training = loop.Training.start(narrow(optimizer="sgd", **settings), DATA, 0, CPU)
     training.model = nn.Linear(3, 1, bias=False).double()
     training.criterion = lambda outputs, labels: ((outputs[:, 0] - labels) ** 2).mean()
     return training
@@ -89,18 +103,9 @@ def test_the_objective_is_the_loss_with_its_l1_penalty():
     torch.testing.assert_close(gradient[0], 0.5 * weight.sign())
 
 
-def images(count, seed):
-    generator = torch.Generator().manual_seed(seed)
-    pixels = torch.randint(0, 256, (count, 3, 32, 32), generator=generator, dtype=torch.uint8)
-    return ImageSet(pixels, torch.arange(count) % 4)
-
-
-DATA = Data(images(40, 1), images(16, 2), images(16, 2), 4, "test", "digest")
-
-
 def trained(settings, observer=None):
     torch.set_num_threads(1)
-    training = loop.Training.start(settings, 4, 0, CPU)
+    training = loop.Training.start(settings, DATA, 0, CPU)
     training.observer = observer
     outcome = loop.train(training, DATA, loop.Clock(CPU), lambda row: None)
     return training, outcome
@@ -109,17 +114,21 @@ def trained(settings, observer=None):
 @pytest.mark.parametrize(
     "choice",
     [
-        {"optimizer": "sgd", "batch_norm": True, "learning_rate": 0.1},
-        {"optimizer": "adam", "batch_norm": False},
+        {"optimizer": {"name": "sgd", "learning_rate": 0.1}},
+        {"optimizer": "adam", "model": {"batch_norm": False}},
         {"optimizer": "custom_sign_sgd", "l1_lambda": 1e-4},
-        {"optimizer": "adamw", "model": "vgg_a_dropout", "dropout": 0.5, "scheduler": "plateau"},
-        {"optimizer": "sgd", "model": "cnn", "filters": (3, 4, 5), "augmentation": "flip_crop", "swa": True},
+        {"optimizer": "adamw", "model": {"name": "vgg_a_dropout", "dropout": 0.5}, "scheduler": "plateau"},
+        {
+            "optimizer": "sgd",
+            "model": {"name": "cnn", "filters": [3, 4, 5]},
+            "augmentation": "flip_crop",
+            "averaging": {"name": "swa", "start": 2},
+        },
     ],
-    ids=lambda choice: "-".join(map(str, choice.values())),
+    ids=lambda choice: "-".join(map(str, flat(choice).values())),
 )
 def test_probing_leaves_training_bit_for_bit_unchanged(choice):
-    common = {"model": "vgg_a", "width_multiplier": 0.05, "epochs": 2, "batch_size": 8, "swa_start": 2}
-    settings = RunSettings(**common | choice, record_steps=True)
+    settings = narrow(epochs=2, record_steps=True, **choice)
     probe = Probe(2, (0.5, 1.0, 4.0), loop.Clock(CPU))
     (plain, expected), (probed, found) = trained(settings), trained(settings, probe)
 
@@ -137,7 +146,7 @@ def test_probing_leaves_training_bit_for_bit_unchanged(choice):
 
 
 def test_probing_leaves_the_random_state_alone():
-    settings = RunSettings(model="vgg_a_dropout", width_multiplier=0.05, batch_size=8, epochs=1)
+    settings = narrow(model="vgg_a_dropout")
     states = []
     for observer in (None, Probe(1, (1.0,), loop.Clock(CPU))):
         training, _ = trained(settings, observer)
@@ -147,9 +156,7 @@ def test_probing_leaves_the_random_state_alone():
 
 def test_the_walk_starts_where_the_step_does():
     """The probe's loss and gradient norm are those that the step itself then records, dropout included."""
-    settings = RunSettings(
-        model="vgg_a_dropout", width_multiplier=0.05, batch_size=8, epochs=1, record_steps=True, grad_clip=None
-    )
+    settings = narrow(model="vgg_a_dropout", record_steps=True, grad_clip=None)
     probe = Probe(1, (1.0,), loop.Clock(CPU))
     training, _ = trained(settings, probe)
     recorded = training.trace.epochs[0]
@@ -159,17 +166,8 @@ def test_the_walk_starts_where_the_step_does():
 
 def test_a_step_of_plain_sgd_lands_where_the_walk_looked():
     """With SGD, no momentum, clipping or decay, one learning rate along -g is the next weights: known twice."""
-    settings = RunSettings(
-        model="vgg_a",
-        width_multiplier=0.05,
-        batch_size=8,
-        epochs=1,
-        optimizer="sgd",
-        momentum=0.0,
-        weight_decay=0.0,
-        grad_clip=None,
-        learning_rate=0.05,
-    )
+    optimizer = {"name": "sgd", "momentum": 0.0, "weight_decay": 0.0, "learning_rate": 0.05}
+    settings = narrow(optimizer=optimizer, grad_clip=None)
     landed = []
 
     def observer(training, inputs, labels):
@@ -209,7 +207,7 @@ def write_data(folder):
 
 def test_both_scripts_train_the_same_run(tmp_path, monkeypatch):
     write_data(tmp_path / "data")
-    spec = json.dumps({"model": "vgg_a", "width_multiplier": 0.05, "epochs": 2, "batch_size": 8, "record_steps": True})
+    spec = spec_json(narrow(epochs=2, record_steps=True))
     common = ["--study", "s", "--data", str(tmp_path / "data"), "--spec", spec, "--device", "cpu"]
     run, probed = tmp_path / "runs/vgg/seed3", tmp_path / "probes/vgg/seed3"
     monkeypatch.setattr(sys, "argv", ["train.py", "--run", str(run), *common])

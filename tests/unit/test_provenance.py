@@ -1,18 +1,28 @@
-"""The code digest follows meaning, not text, and only the modules that the script imports."""
+"""A digest follows meaning, not text, and covers what a script, or the loop and the components of a run, refer to."""
 
+import re
+import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from ablation import provenance
+from ablation.catalog import built_in, catalog
+from ablation.settings import complete
 
 FILES = {
     "job.py": 'from pack.inner import value\n\n\ndef run():\n    """Say it."""\n    return value  # as it is\n',
     "pack/__init__.py": "",
-    "pack/inner.py": "from pack import deeper\nvalue = deeper.one\n",
-    "pack/deeper.py": "one = 1\n",
+    "pack/inner.py": "from pack import deeper\nvalue = deeper.one\nother = 3\n",
+    "pack/deeper.py": "one = 1\ntwo = 2\nif one:\n    print(one)\n",
     "pack/unused.py": "two = 2\n",
 }
+
+
+def forget():
+    for cached in (provenance.script_digest, provenance._training_digest, provenance._module):
+        cached.cache_clear()
 
 
 @pytest.fixture
@@ -24,10 +34,11 @@ def digest(tmp_path, monkeypatch):
 
     def with_change(name="job.py", old="", new=""):
         (tmp_path / name).write_text(FILES[name].replace(old, new))
-        provenance.code_digest.cache_clear()
-        return provenance.code_digest("job.py")
+        forget()
+        return provenance.script_digest("job.py")
 
-    return with_change
+    yield with_change
+    forget()
 
 
 @pytest.mark.parametrize(
@@ -37,10 +48,12 @@ def digest(tmp_path, monkeypatch):
         ("job.py", '"""Say it."""', '"""Say it differently."""'),
         ("job.py", "\n\n\ndef", "\n\ndef"),
         ("pack/unused.py", "2", "3"),
+        ("pack/inner.py", "other = 3", "other = 4"),
+        ("pack/deeper.py", "two = 2", "two = 3"),
     ],
-    ids=["comment", "docstring", "layout", "module not imported"],
+    ids=["comment", "docstring", "layout", "module not imported", "name not used", "name of a module not used"],
 )
-def test_what_does_not_change_the_digest(digest, name, old, new):
+def test_what_does_not_change_a_script_s_digest(digest, name, old, new):
     assert old in FILES[name]
     assert digest() == digest(name, old, new)
 
@@ -49,25 +62,150 @@ def test_what_does_not_change_the_digest(digest, name, old, new):
     ("name", "old", "new"),
     [
         ("job.py", "return value", "return value + 1"),
-        ("pack/deeper.py", "1", "2"),
+        ("pack/deeper.py", "one = 1", "one = 2"),
+        ("pack/deeper.py", "print(one)", "print(two)"),
         ("pack/inner.py", "deeper.one", "-deeper.one"),
+        ("pack/inner.py", "from pack import deeper", "import pack.deeper as deeper"),
+        ("pack/inner.py", "from pack import deeper\nvalue = deeper.one", "from pack.deeper import *\nvalue = 2"),
+        ("pack/inner.py", "from pack import deeper\nvalue = deeper.one", "import pack.deeper\nvalue = pack.deeper.one"),
     ],
 )
-def test_what_changes_the_digest(digest, name, old, new):
+def test_what_changes_a_script_s_digest(digest, name, old, new):
     assert old in FILES[name]
-    assert digest() != digest(name, old, new)
+    before, after = digest(), digest(name, old, new)
+    if "import" not in old:
+        assert before != after
+    # However it is imported, what it refers to is in the digest.
+    changed = FILES["pack/deeper.py"].replace("one = 1", "one = 7")
+    (provenance.SCRIPTS / "pack/deeper.py").write_text(changed)
+    forget()
+    assert provenance.script_digest("job.py") != after
 
 
-def test_training_does_not_depend_on_analysis_nor_on_tables(monkeypatch):
-    read = []
-    original = provenance.Path.read_text
+RUNS = {
+    "adam": {},
+    "sgd": {"optimizer": "sgd"},
+    "focal": {"loss": "focal"},
+    "swa": {"averaging": "swa"},
+    "vgg": {"model": "vgg_a_light"},
+    "plain": {"augmentation": "none", "scheduler": "none"},
+}
+
+
+@pytest.fixture
+def changed_runs(tmp_path, monkeypatch):
+    """Which runs have another digest after an edit of a copy of our code."""
+    ours = provenance.SCRIPTS
+    shutil.copytree(ours, tmp_path / "scripts")
+    monkeypatch.setattr(provenance, "SCRIPTS", tmp_path / "scripts")
     monkeypatch.setattr(
-        provenance.Path, "read_text", lambda path, **kw: (read.append(path.name), original(path, **kw))[1]
+        provenance,
+        "MATHEMATICS",
+        tuple(tmp_path / "scripts" / each.relative_to(ours) for each in provenance.MATHEMATICS),
     )
-    provenance.code_digest.cache_clear()
-    provenance.code_digest("train.py")
-    assert {"train.py", "loop.py", "settings.py", "losses.py"} <= set(read)
-    assert {"config.py", "tables.py", "loading.py", "figures.py"}.isdisjoint(read)
+    modules = {component.__module__ for kind in built_in().values() for component in kind.values()}
+    for name in modules:
+        file = Path(provenance.sys.modules[name].__file__)
+        monkeypatch.setattr(
+            provenance.sys.modules[name], "__file__", str(tmp_path / "scripts" / file.relative_to(ours))
+        )
+
+    def digests():
+        forget()
+        return {name: provenance.training_digest(complete(partial)) for name, partial in RUNS.items()}
+
+    def changed(path, pattern, new):
+        before = digests()
+        file = tmp_path / "scripts/ablation" / path
+        text, count = re.subn(pattern, new, file.read_text(), count=1)
+        assert count == 1
+        file.write_text(text)
+        after = digests()
+        return {name for name in RUNS if before[name] != after[name]}
+
+    yield changed
+    forget()
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern", "new", "expected"),
+    [
+        ("training/loop.py", r"clip_grads_with_norm_\(", "other(", set(RUNS)),
+        ("training/augment.py", r"mul_\(scale\)", "div_(scale)", set(RUNS)),
+        ("training/meters.py", r"100 \* correct", "99 * correct", set(RUNS)),
+        ("components/optimizers.py", r"momentum=self.momentum", "momentum=0.9", {"sgd"}),
+        ("components/loss_functions.py", r"return \(alpha", "return (2 * alpha", {"focal"}),
+        ("components/weight_average.py", r"epoch >= self.start", "epoch > self.start", {"swa"}),
+        ("components/flip_crop.py", r"width \+ 2", "width - 2", {"adam", "sgd", "focal", "swa", "vgg"}),
+        ("components/networks.py", r"scaled\(settings.hidden", "scaled(1 + settings.hidden", {"vgg"}),
+        ("components/models.py", r"\(16,\)", "(17,)", {"vgg"}),
+        ("components/networks.py", r"nn.Conv2d\(inputs, outputs, 3,", "nn.Conv2d(inputs, outputs, 5,", set(RUNS)),
+        ("components/activations.py", r"LeakyReLU\(self", "LeakyReLU(-self", set(RUNS) - {"vgg"}),
+    ],
+)
+def test_a_change_of_meaning_changes_the_runs_that_use_it(changed_runs, path, pattern, new, expected):
+    assert changed_runs(path, pattern, new) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern", "new"),
+    [
+        ("training/loop.py", r'"""The training loop', '"""The loop'),
+        ("training/progress.py", r"images/s", "images a second"),
+        ("training/checkpoint.py", r"sha256", "md5"),
+        ("training/interruption.py", r"seconds / 10", "seconds / 9"),
+        ("training/loop.py", r'"steps": self.steps', '"all steps": self.steps'),
+        ("training/meters.py", r"perf_counter", "monotonic"),
+        ("training/job.py", r"cpu", "gpu"),
+        ("records.py", r"class Score", "class Mark"),
+        ("components/optimizers.py", r"decay of the running sum", "how long it remembers"),
+        ("components/optimizers.py", r'display_name = "SGD"', 'display_name = "Sgd"'),
+        ("components/optimizers.py", r"0.9, ge=0, lt=1", "0.8, ge=0.1, lt=0.95"),
+        ("components/schedulers.py", r"is \{above\}", "exceeds"),
+        ("components/optimizers.py", r"\Z", "\n\nclass Rmsprop(Optimizer):\n    pass\n"),
+        ("kinds.py", r"def parts", "def pieces"),
+    ],
+)
+def test_what_changes_no_figure_changes_no_digest(changed_runs, path, pattern, new):
+    assert changed_runs(path, pattern, new) == set()
+
+
+def test_a_probed_run_depends_on_the_probes_too():
+    settings = complete({})
+    assert provenance.training_digest(settings) != provenance.training_digest(settings, probed=True)
+
+
+OWN = """\
+from typing import Literal
+from ablation.kinds import Loss
+import helper
+
+class Mine(Loss):
+    name: Literal["mine"] = "mine"
+    display_name = "Mine"
+
+    def build(self):
+        from deeper import formula
+        return helper.wrapped(formula)
+"""
+
+
+def test_the_files_beside_an_own_component_count_where_it_uses_them(tmp_path):
+    def digest(**files):
+        for name, text in {
+            "own": OWN,
+            "helper": "def wrapped(f): return f\nunused = 1\n",
+            "deeper": "formula = 1\n",
+        }.items():
+            (tmp_path / f"{name}.py").write_text(files.get(name, text))
+        forget()
+        return provenance.training_digest(complete({"loss": "mine"}, catalog([str(tmp_path / "own.py")])))
+
+    before = digest()
+    assert digest(helper="def wrapped(f): return f\nunused = 2\n") == before
+    assert digest(helper="def wrapped(f): return -f\n") != before
+    assert digest(deeper="formula = 2\n") != before
+    assert digest(own=OWN.replace("wrapped(formula)", "wrapped(-formula)")) != before
 
 
 @pytest.fixture

@@ -6,14 +6,18 @@ import pytest
 import torch
 from torch import nn
 
+from ablation.components.averagings import SWA
+from ablation.components.optimizers import SGD
+from ablation.components.schedulers import Cosine, NoScheduler, Plateau, Step
 from ablation.settings import RunSettings
 from ablation.training.schedules import Schedule
 
 
-def learning_rates(settings, losses):
+def learning_rates(scheduler, losses, learning_rate=1.0, **settings):
     """The rate that each epoch trains with, given the held-out loss at each epoch's end."""
+    settings = RunSettings(scheduler=scheduler, optimizer=SGD(learning_rate=learning_rate), **settings)
     model = nn.Linear(1, 1)
-    optimizer = torch.optim.SGD(model.parameters(), lr=settings.learning_rate)
+    optimizer = settings.optimizer.build(model.parameters())
     schedule = Schedule(settings, model, optimizer)
     rates = []
     for epoch, loss in enumerate(losses, start=1):
@@ -24,52 +28,47 @@ def learning_rates(settings, losses):
 
 
 def test_none_keeps_the_rate():
-    assert learning_rates(RunSettings(scheduler="none", learning_rate=0.1), [1.0] * 4) == [0.1] * 4
+    assert learning_rates(NoScheduler(), [1.0] * 4, learning_rate=0.1) == [0.1] * 4
 
 
 def test_step():
-    settings = RunSettings(scheduler="step", learning_rate=1.0, step_size=2, step_gamma=0.1)
-    assert learning_rates(settings, [1.0] * 5) == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+    assert learning_rates(Step(step_size=2, gamma=0.1), [1.0] * 5) == pytest.approx([1, 1, 0.1, 0.1, 0.01])
 
 
 def test_cosine_ends_at_the_minimum_after_the_last_epoch():
-    settings = RunSettings(scheduler="cosine", learning_rate=1.0, min_learning_rate=0.2, epochs=8)
     expected = [0.2 + 0.8 * (1 + math.cos(math.pi * epoch / 8)) / 2 for epoch in range(8)]
-    assert learning_rates(settings, [1.0] * 8) == pytest.approx(expected)
+    assert learning_rates(Cosine(min_learning_rate=0.2), [1.0] * 8, epochs=8) == pytest.approx(expected)
 
 
 def test_plateau_waits_for_patience_then_cools_down_for_two_epochs():
-    settings = RunSettings(scheduler="plateau", learning_rate=1.0, plateau_patience=1, plateau_factor=0.5)
+    scheduler = Plateau(patience=1, factor=0.5)
     # 0.9995 is less than 0.1 % below 1.0: no improvement. Epochs 2 and 3 are bad, so the rate falls after 3; 4 and 5
     # are the cooldown; 6 and 7 are bad again.
     losses = [1.0, 0.9995, 0.9995, 1.0, 1.0, 1.0, 1.0, 1.0]
-    assert learning_rates(settings, losses) == [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.25]
+    assert learning_rates(scheduler, losses) == [1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.25]
 
 
 def test_plateau_goes_on_while_the_loss_falls_by_more_than_the_threshold():
-    settings = RunSettings(scheduler="plateau", learning_rate=1.0, plateau_patience=0, plateau_factor=0.5)
-    assert learning_rates(settings, [1.0, 0.998, 0.996, 0.994]) == [1.0] * 4
+    scheduler = Plateau(patience=0, factor=0.5)
+    assert learning_rates(scheduler, [1.0, 0.998, 0.996, 0.994]) == [1.0] * 4
+
+
+def test_plateau_takes_threshold_and_cooldown_of_the_settings():
+    scheduler = Plateau(patience=0, factor=0.5, threshold=0.01, cooldown=0)
+    assert learning_rates(scheduler, [1.0, 0.998, 0.996, 0.994]) == [1.0, 1.0, 0.5, 0.25]
 
 
 def test_swa_anneals_linearly_from_where_cosine_stood():
-    settings = RunSettings(
-        scheduler="cosine",
-        learning_rate=1.0,
-        min_learning_rate=0.0,
-        epochs=10,
-        swa=True,
-        swa_start=5,
-        swa_learning_rate=2.0,
-        swa_anneal_epochs=4,
-    )
+    average = SWA(start=5, learning_rate=2.0, anneal_epochs=4)
     at_start = (1 + math.cos(math.pi * 4 / 10)) / 2
     before = [(1 + math.cos(math.pi * epoch / 10)) / 2 for epoch in range(5)]
     after = [at_start + (2.0 - at_start) * min(1, step / 4) for step in range(1, 6)]
-    assert learning_rates(settings, [1.0] * 10) == pytest.approx(before + after)
+    rates = learning_rates(Cosine(min_learning_rate=0.0), [1.0] * 10, epochs=10, averaging=average)
+    assert rates == pytest.approx(before + after)
 
 
 def test_swa_averages_the_weights_from_its_start_on():
-    settings = RunSettings(scheduler="none", epochs=5, swa=True, swa_start=3, swa_learning_rate=0.1)
+    settings = RunSettings(scheduler=NoScheduler(), epochs=5, averaging=SWA(start=3, learning_rate=0.1))
     model = nn.Linear(1, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     schedule = Schedule(settings, model, optimizer)
@@ -82,7 +81,7 @@ def test_swa_averages_the_weights_from_its_start_on():
 
 def test_swa_recomputes_batch_norm_statistics():
     model = nn.Sequential(nn.BatchNorm1d(1))
-    schedule = Schedule(RunSettings(swa=True), model, torch.optim.SGD(model.parameters(), lr=0.1))
+    schedule = Schedule(RunSettings(averaging=SWA()), model, torch.optim.SGD(model.parameters(), lr=0.1))
     averaged = schedule.average.finish([torch.tensor([[1.0], [3.0]]), torch.tensor([[5.0], [7.0]])])
     assert averaged[0].running_mean.item() == pytest.approx(4.0)
     assert averaged[0].running_var.item() == pytest.approx(2.0)

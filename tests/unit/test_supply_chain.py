@@ -1,6 +1,7 @@
 """Nothing is unpickled or executed that comes from a file: every loader says so where it is called.
 
-Pickles may be written: submitit hands a job to its process as one, and reads back what that process wrote.
+Only `catalog.py` runs files, those that the study's `components` names. Pickles may be written: submitit hands a job to
+its process as one, and reads back what that process wrote.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ SAFE = {
     "format.read_array": ("allow_pickle", False),
 }
 PICKLES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+# The one place that runs files.
+ALLOWED = {"ablation/catalog.py": ["exec"]}
 UNSAFE_CALLS = {"eval", "exec", "os.system", "pd.read_pickle", "yaml.load", "yaml.unsafe_load", "yaml.full_load"}
 
 
 def faults(source: str) -> Iterator[str]:
-    """The lines that could run what a file says."""
+    """The calls and imports that could run what a file says, each after its line."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.module in PICKLES:
             yield from (f"line {node.lineno}: {each.name}" for each in node.names if not each.name.endswith("Error"))
@@ -49,7 +52,8 @@ def is_safe(call: ast.Call) -> bool:
 
 @pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(SCRIPTS)) for path in FILES])
 def test_no_file_is_unpickled_or_executed(path: Path) -> None:
-    assert list(faults(path.read_text(encoding="utf-8"))) == []
+    found = [fault.partition(": ")[2].partition("(")[0] for fault in faults(path.read_text(encoding="utf-8"))]
+    assert found == ALLOWED.get(str(path.relative_to(SCRIPTS)), [])
 
 
 @pytest.mark.parametrize(

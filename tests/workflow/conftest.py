@@ -18,11 +18,15 @@ study: tiny
 title: A tiny study
 data: {name: digits, train_images_per_class: 10}
 seeds: [0, 1]
-base: {filters: [2, 3, 4], epochs: 2}
+base: {model: {filters: [2, 3, 4]}, epochs: 2}
 variants:
   adam: {}
   sgd: {optimizer: sgd}
-  exploding: {optimizer: sgd, learning_rate: 1.0e30, grad_clip: null, batch_norm: false, scheduler: none}
+  exploding:
+    model: {batch_norm: false}
+    optimizer: {name: sgd, learning_rate: 1.0e30}
+    grad_clip: null
+    scheduler: none
 tables:
   optimizers:
     title: Optimizers

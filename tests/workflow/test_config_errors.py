@@ -20,14 +20,30 @@ tables:
 BROKEN = {
     "misspelt key": (
         ("sgd: {optimizer: sgd}", "sgd: {optimiser: sgd}"),
-        ["broken.yaml:7: variants.sgd.optimiser: unknown key; did you mean 'optimizer'? Valid keys: model, filters"],
+        ["broken.yaml:7: variants.sgd.optimiser: unknown key; did you mean 'optimizer'? Valid keys: model, optimizer"],
     ),
     "unknown optimizer": (
         ("sgd: {optimizer: sgd}", "sgd: {optimizer: sdg}"),
         [
-            "broken.yaml:7: variants.sgd.optimizer: 'sdg' is no valid option",
-            "'adam', 'adamw', 'sgd', 'custom_sign_sgd'",
+            "broken.yaml:7: variants.sgd.optimizer: 'sdg' is no optimizer; did you mean 'sgd'? choose one of adam, "
+            "adamw, sgd, custom_sign_sgd"
         ],
+    ),
+    "a component within a component": (
+        ("adam: {}", "adam: {model: {activation: {name: rulu}}}"),
+        ["broken.yaml:6: variants.adam.model.activation: 'rulu' is no activation; did you mean 'relu'? choose one of"],
+    ),
+    "a component that is a number": (
+        ("adam: {}", "adam: {loss: 3}"),
+        ["broken.yaml:6: variants.adam.loss: 3 is not valid: the name of a component, or a mapping of its settings"],
+    ),
+    "unknown setting of a component": (
+        ("sgd: {optimizer: sgd}", "sgd:\n    optimizer:\n      name: sgd\n      betas: 0.9"),
+        ["broken.yaml:10: variants.sgd.optimizer.betas: unknown key. Valid keys: learning_rate, weight_decay, moment"],
+    ),
+    "a component's setting outside of it": (
+        ("{epochs: 2}", "{epochs: 2, learning_rate: 0.1}"),
+        ["broken.yaml:4: base.learning_rate: is a setting of the optimizer; write optimizer: {learning_rate: ...}"],
     ),
     "row without a variant": (
         ("{variant: adam, label: Adam}", "{variant: adan, label: Adam}"),
@@ -37,21 +53,35 @@ BROKEN = {
         ("sgd: {optimizer: sgd}", "again: {optimizer: adam}"),
         ["broken.yaml:7: variants.again: is the same run as variant 'adam'"],
     ),
-    "a setting without effect": (
-        ("adam: {}", "adam: {smoothing: 0.2}"),
-        ["broken.yaml:6: variants.adam.smoothing: has no effect: it needs loss: label_smoothing"],
+    "the setting of another optimizer": (
+        ("adam: {}", "adam: {optimizer: {momentum: 0.5}}"),
+        ["broken.yaml:6: variants.adam.optimizer.momentum: unknown key. Valid keys: learning_rate, weight_decay"],
+    ),
+    "the setting of another loss": (
+        ("adam: {}", "adam: {loss: {smoothing: 0.2}}"),
+        ["broken.yaml:6: variants.adam.loss.smoothing: unknown key"],
+    ),
+    "a setting that nothing has": (
+        ("{epochs: 2}", "{epochs: 2}\noverride: {epochs: 1, optimizer: {momentum: 0.5, decay: 0.1}}"),
+        [
+            "The config has 1 error(s); no job was started.",
+            "broken.yaml:5: override.optimizer.decay: reaches no run: no variant's optimizer has the setting 'decay'",
+        ],
     ),
     "a value out of range": (
-        ("{epochs: 2}", "{epochs: 0, dropout: 1.5}"),
-        ["broken.yaml:4: base.epochs: 0 is not valid", "base.dropout: 1.5 is not valid: input should be less than 1"],
+        ("{epochs: 2}", "{epochs: 0, model: {dropout: 1.5}}"),
+        [
+            "broken.yaml:4: base.epochs: 0 is not valid",
+            "broken.yaml:4: base.model.dropout: 1.5 is not valid: input should be less than 1",
+        ],
     ),
     "a wrong type": (
         ("{epochs: 2}", "{epochs: many}"),
         ["broken.yaml:4: base.epochs: 'many' is not valid: input should be a valid integer"],
     ),
     "too few blocks": (
-        ("{epochs: 2}", "{filters: [8, 16]}"),
-        ["broken.yaml:4: base.filters: [8, 16] is not valid: list should have at least 3 items"],
+        ("{epochs: 2}", "{model: {filters: [8, 16]}}"),
+        ["broken.yaml:4: base.model.filters: [8, 16] is not valid: list should have at least 3 items"],
     ),
     "a name that is none": (
         ("sgd: {optimizer: sgd}", "../../sgd: {optimizer: sgd}"),
@@ -70,8 +100,32 @@ BROKEN = {
         ["broken.yaml:2: data.path: is missing"],
     ),
     "averaging behind the end": (
-        ("adam: {}", "adam: {swa: true, swa_start: 9}"),
-        ["broken.yaml:6: variants.adam.swa_start: 9 lies behind the last epoch, 2"],
+        ("adam: {}", "adam: {averaging: {name: swa, start: 9}}"),
+        ["broken.yaml:6: variants.adam.averaging: start 9 lies behind the last epoch, 2 (variant 'adam')"],
+    ),
+    "a value of a grid": (
+        ("adam: {}", "adam:\n    grid:\n      optimizer.learning_rate:\n      - 0.1\n      - -1"),
+        ["broken.yaml:10: variants.adam.grid.optimizer.learning_rate[1]: -1 is not valid: input should be greater"],
+    ),
+    "a misspelt axis of a grid": (
+        ("adam: {}", "adam:\n    grid:\n      optimiser.learning_rate: [0.1, 0.2]"),
+        ["broken.yaml:8: variants.adam.grid.optimiser.learning_rate: unknown key; did you mean 'optimizer'?"],
+    ),
+    "a misspelt setting in a grid": (
+        ("adam: {}", "adam:\n    one_at_a_time:\n      loss:\n        focal: {name: focal, gama: 1.0}"),
+        ["broken.yaml:9: variants.adam.one_at_a_time.loss.focal.gama: unknown key; did you mean 'gamma'?"],
+    ),
+    "a misspelt setting under a grid": (
+        ("adam: {}", "adam:\n    model: {batchnorm: false}\n    grid: {model: [vgg_a_light, vgg_a_dropout]}"),
+        ["broken.yaml:7: variants.adam.model.batchnorm: unknown key; did you mean 'batch_norm'?"],
+    ),
+    "like a variant that is not there": (
+        ("adam: {}", "adam: {like: sdg}"),
+        ["broken.yaml:6: variants.adam.like: no variant 'sdg'; did you mean 'sgd'? Variants: adam, sgd"],
+    ),
+    "components from nowhere": (
+        ("study: mine", "study: mine\ncomponents: [mine.py]"),
+        ["broken.yaml:2: components[0]: 'config/mine.py' is no file; give the path of a Python file, from this YAML"],
     ),
     "a seed twice": (("seeds: [0]", "seeds: [0, 0]"), ["broken.yaml:3: seeds[1]: seed 0 stands twice"]),
     "no seeds": (("seeds: [0]\n", ""), ["seeds: is missing"]),

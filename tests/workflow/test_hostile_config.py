@@ -10,6 +10,8 @@ import pytest
 import yaml
 from PIL import Image
 
+from .conftest import PARTS
+
 
 def tenfold(first, reference, last):
     """A thing and eleven times ten of the one before: a tree of 10^11 values in a dozen lines."""
@@ -93,35 +95,97 @@ def test_hostile_options_are_refused(project, entries, expected):
     refused(project, expected, "--config", *entries, config="config/tiny.yaml")
 
 
+def axes(settings, values):
+    return "{" + ", ".join(f"{setting}: {list(range(1, values + 1))}" for setting in settings) + "}"
+
+
+WIDE = axes(["epochs", "grad_clip", "l1_lambda", "scheduler.step_size", "augmentation.padding"], 10)
+DEEP = axes([f"model.a{n}" for n in range(20)], 10)
+# What stands under `variants`, and what Snakemake answers.
+VARIANTS = {
+    "a grid without end": (f"v: {{grid: {DEEP}}}", "variants.v.grid: makes 100,000,000,000,000,000,000 variants;"),
+    "a draw from it": (f"v: {{grid: {DEEP}, random: {{count: 1}}}}", "variants.v.model.a0: unknown key"),
+    "many grids": (
+        "\n  ".join(
+            [f"v0: {{grid: &grid {WIDE}}}", *(f"v{n}: {{grid: *grid, batch_size: {n + 1}}}" for n in range(1, 9))]
+        ),
+        "100,000 at most",
+    ),
+    "like a list": ("v: {like: [v]}", "variants.v.like: no variant ['v']; Variants: v"),
+    "like one another": ("v: {like: w}\n  w: {like: v}", "variants.v.like: leads back to this variant"),
+    "like without end": (
+        "\n  ".join(["v0: {seed: 0}", *(f"v{n}: {{like: v{n - 1}}}" for n in range(1, 3000))]),
+        "variants.v0.seed: unknown key",
+    ),
+    "a name that is a path": ("v: {grid: {loss: [mse]}, name: '../../{loss}'}", "variants.v.name: makes the variant"),
+    "a name that is code": ("v: {grid: {loss: {'$(touch pwned)': mse}}}", "is called '$(touch pwned)', which is no"),
+    "an axis that is code": ("v: {grid: {__class__.__init__: [1]}}", "unknown key"),
+    "a component that is a tree": ("v: {optimizer: {name: {name: sgd}}}", "{'name': 'sgd'} is no optimizer; choose"),
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_hostile_variants_are_refused(project, name):
+    variants, expected = VARIANTS[name]
+    text = f"study: mine\ndata: {{name: digits}}\nseeds: [0]\nvariants:\n  {variants}\n"
+    (project.folder / "config/mine.yaml").write_text(text)
+    started = time.perf_counter()
+    result = project.snakemake(config="config/mine.yaml")
+    assert result.returncode != 0
+    assert re.search(r"The config has \d+ error\(s\); no job was started\.\nconfig/mine\.yaml:\d+: ", result.stdout)
+    assert expected in result.stdout
+    assert "Traceback" not in result.stdout
+    assert sorted(path.name for path in project.folder.iterdir() if path.name != ".snakemake") == sorted(PARTS)
+    assert time.perf_counter() - started < 60
+
+
 HARM = (
     "{x} {{y}} {wildcards.seed} {0} 'q' \"d\" $(touch pwned) `touch pwned`; touch pwned & | \\ $HOME $x^$ %s é 漢\nnext"
 )
 CONFIG = "config/my study{1} (2); touch pwned & é.yaml"
+COMPONENTS = 'it\'s {x} "mine" $(touch pwned); touch pwned & é.py'
+SQUARE = """\
+from typing import Literal
+
+from ablation.kinds import Activation
+
+
+class Square(Activation):
+    name: Literal["square"] = "square"
+    display_name = "Square"
+
+    def build(self):
+        import torch
+
+        class Squared(torch.nn.Module):
+            def forward(self, inputs):
+                return inputs.square()
+
+        return Squared()
+"""
 PICTURES = "data/a; touch pwned & (b) é 漢"
 
 
 def hostile_study():
-    bands = {
-        f"{name}-{speed}": {
-            "model": "vgg_a",
-            "width_multiplier": 0.02,
-            "batch_norm": name == "bn",
-            "record_steps": True,
-            "learning_rate": rate,
-        }
-        for name in ("plain", "bn")
-        for speed, rate in (("slow", 0.0001), ("fast", 0.001))
+    vgg = {
+        "model": {"name": "vgg_a", "width_multiplier": 0.02},
+        "record_steps": True,
+        "grid": {
+            "model.batch_norm": {"plain": False, "bn": True},
+            "optimizer.learning_rate": {"slow": 0.0001, "fast": 0.001},
+        },
     }
-    models = [{"label": f"{name} {HARM}", "band": [f"{name}-slow", f"{name}-fast"]} for name in ("plain", "bn")]
+    landscape = {"grid": "vgg", "models": {name: f"{name} {HARM}" for name in ("plain", "bn")}, "band": [0.0001, 0.001]}
     return {
         "study": "hostile",
         "title": HARM,
         "data": {"name": "images", "path": PICTURES},
         "seeds": [0],
-        "base": {"filters": [2, 3, 4], "epochs": 1, "batch_size": 8},
-        "variants": {"adam": {}, **bands},
+        "base": {"model": {"filters": [2, 3, 4]}, "epochs": 1, "batch_size": 8},
+        "components": [COMPONENTS],
+        "variants": {"adam": {"model": {"activation": "square"}}, "vgg": vgg},
         "tables": {"one": {"title": HARM, "note": HARM, "rows": [{"variant": "adam", "label": HARM}]}},
-        "landscape": {"title": HARM, "note": HARM, "models": models, "reported": {"smoothness": HARM}},
+        "landscape": {"title": HARM, "note": HARM, "reported": {"smoothness": HARM}, **landscape},
         "notes": [HARM],
     }
 
@@ -143,6 +207,7 @@ def files_of(project):
 
 def test_hostile_texts_are_texts(project):
     (project.folder / CONFIG).write_text(yaml.safe_dump(hostile_study()))
+    (project.folder / "config" / COMPONENTS).write_text(SQUARE)
     draw_pictures(project.folder / PICTURES)
     before = files_of(project)
     result = project.snakemake(config=CONFIG)

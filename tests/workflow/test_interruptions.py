@@ -15,7 +15,7 @@ LONG = """\
 study: tiny
 data: {name: digits, train_images_per_class: 20}
 seeds: [0]
-base: {filters: [8, 16, 16], epochs: 40, batch_size: 16}
+base: {model: {filters: [8, 16, 16]}, epochs: 40, batch_size: 16}
 variants:
   adam: {}
 """

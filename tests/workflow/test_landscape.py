@@ -8,21 +8,27 @@ STUDY = """\
 study: landscape
 data: {name: digits, train_images_per_class: 10}
 seeds: [0]
-base: {model: vgg_a, width_multiplier: 0.05, activation: relu, epochs: 2, batch_size: 16, record_steps: true,
-  scheduler: none, grad_clip: null, weight_decay: 0.0}
+base:
+  model: {name: vgg_a, width_multiplier: 0.05}
+  optimizer: {weight_decay: 0.0}
+  scheduler: none
+  epochs: 2
+  batch_size: 16
+  grad_clip: null
+  record_steps: true
 variants:
-  slow: &plain {batch_norm: false}
-  fast: {<<: *plain, learning_rate: 0.002}
-  endless: {<<: *plain, learning_rate: 1.0e+30}
-  bn-slow: {}
-  bn-fast: {learning_rate: 0.002}
-  bn-endless: {learning_rate: 1.0e+30}
+  vgg:
+    grid:
+      model.batch_norm: {plain: false, bn: true}
+      optimizer.learning_rate: {slow: 0.001, fast: 0.002, endless: 1.0e+30}
+    name: "{batch_norm}-{learning_rate}"
 landscape:
   title: Batch normalisation
   note: What the paper found is another thing.
-  models:
-    - {label: Plain, band: [slow, fast, endless], probed: {adam: fast}}
-    - {label: With BN, band: [bn-slow, bn-fast, bn-endless], probed: {adam: bn-fast}}
+  grid: vgg
+  models: {plain: Plain, bn: With BN}
+  band: [0.001, 0.002, 1.0e+30]
+  probed: {adam: {learning_rate: 0.002}}
   probe: {every: 3, step_sizes: [1, 4]}
   smoothing_steps: 3
 """
@@ -45,10 +51,10 @@ def table(project, name):
 
 def test_the_band_is_that_of_the_recorded_losses(landscape):
     bands = table(landscape, "bands").set_index(["model", "step"])
-    for label, prefix in (("Plain", ""), ("With BN", "bn-")):
+    for label, model in (("Plain", "plain"), ("With BN", "bn")):
         losses = [
-            np.load(landscape.folder / f"results/runs/{prefix}{variant}/seed0/steps.npz")["loss"]
-            for variant in ("slow", "fast")
+            np.load(landscape.folder / f"results/runs/{model}-{rate}/seed0/steps.npz")["loss"]
+            for rate in ("slow", "fast")
         ]
         assert list(bands.loc[label, "min"]) == pytest.approx(np.minimum(*losses).tolist(), rel=1e-6)
         assert list(bands.loc[label, "max"]) == pytest.approx(np.maximum(*losses).tolist(), rel=1e-6)
@@ -62,20 +68,20 @@ def test_a_diverged_learning_rate_is_left_out_and_named(landscape):
         "results/report.md"
     )
     rates = table(landscape, "learning_rates").set_index("variant")
-    assert rates.loc["endless", "status"] == "diverged"
-    assert not rates.loc["endless", "trains"]
+    assert rates.loc["plain-endless", "status"] == "diverged"
+    assert not rates.loc["plain-endless", "trains"]
 
 
 def test_probed_runs_repeat_their_run_bit_for_bit(landscape):
     states = table(landscape, "probe_states")
-    assert list(states["variant"]) == ["fast", "bn-fast"]
+    assert list(states["variant"]) == ["plain-fast", "bn-fast"]
     assert states["same_as_run"].all()
     assert "2 of 2 repeat their run bit for bit" in landscape.read("results/report.md")
 
 
 def test_probes_start_from_the_loss_of_their_step(landscape):
     probes = table(landscape, "probes").set_index("variant")
-    for variant in ("fast", "bn-fast"):
+    for variant in ("plain-fast", "bn-fast"):
         steps = np.load(landscape.folder / f"results/runs/{variant}/seed0/steps.npz")
         probed = probes.loc[variant]
         assert list(probed["step"]) == [3, 6, 9, 12]
@@ -111,8 +117,15 @@ def made_by(project, old, new):
     return [message for message in messages if message in output]
 
 
-def test_a_change_of_the_probing_trains_nothing(landscape):
+def test_a_change_of_the_probing_or_the_band_trains_nothing(landscape):
     after = ["Measuring ", "Plotting the loss", "Writing results/report.md"]
     assert made_by(landscape, "every: 3", "every: 3") == []
     assert made_by(landscape, "every: 3", "every: 2") == ["Probing ", *after]
+    assert made_by(landscape, "learning_rate: 0.002}", "learning_rate: 0.001}") == ["Probing ", *after]
     assert made_by(landscape, "smoothing_steps: 3", "smoothing_steps: 5") == after
+    assert made_by(landscape, "band: [0.001, 0.002, 1.0e+30]", "band: [0.001, 0.002]") == after
+
+
+def test_a_further_learning_rate_is_trained(landscape):
+    made = made_by(landscape, "endless: 1.0e+30", "endless: 1.0e+30, mid: 0.0015")
+    assert made == ["Training ", "Measuring ", "Plotting the loss", "Writing results/report.md"]

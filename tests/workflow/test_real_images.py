@@ -14,7 +14,7 @@ STUDY = f"""\
 study: real
 data: {{name: images, path: {ARCHIVE}, train_images_per_class: 50}}
 seeds: [0]
-base: {{filters: [4, 6, 8], epochs: 1}}
+base: {{model: {{filters: [4, 6, 8]}}, epochs: 1}}
 variants:
   adam: {{}}
 """

@@ -15,29 +15,61 @@ from PIL import Image
 CONFIG = "config/study.yaml"
 STUDY = """\
 study: reruns
+components: [own.py]
 data: {name: images, path: set.tar}
 seeds: [0, 1]
-base: {model: vgg_a, width_multiplier: 0.05, batch_norm: false, activation: relu, epochs: 1, batch_size: 8,
-  record_steps: true}
+base:
+  model: {name: vgg_a, width_multiplier: 0.05, batch_norm: false, activation: relu}
+  epochs: 1
+  batch_size: 8
+  record_steps: true
 variants:
-  slow: {}
-  fast: {learning_rate: 0.002}
-  bn-slow: {batch_norm: true}
-  bn-fast: {batch_norm: true, learning_rate: 0.002}
+  vgg:
+    grid:
+      model.batch_norm: {plain: false, bn: true}
+      optimizer.learning_rate: {slow: 0.001, fast: 0.002}
+    name: "{batch_norm}-{learning_rate}"
   sgd: {optimizer: sgd}
+  own: {loss: {name: own, factor: 2}}
 tables:
   optimizers:
     title: Optimizers
     rows:
-      - {variant: slow, label: Adam, reported: 50.0}
+      - {variant: plain-slow, label: Adam, reported: 50.0}
       - {variant: sgd, label: SGD}
 landscape:
   title: Batch normalisation
-  models:
-    - {label: Plain, band: [slow, fast]}
-    - {label: With BN, band: [bn-slow, bn-fast]}
+  grid: vgg
+  models: {plain: Plain, bn: With BN}
+  band: [0.001, 0.002]
 """
-ALL = ["bn-fast 0", "bn-fast 1", "bn-slow 0", "bn-slow 1", "fast 0", "fast 1", "sgd 0", "sgd 1", "slow 0", "slow 1"]
+OWN = """\
+from typing import Literal
+
+from pydantic import Field
+
+from ablation.kinds import Loss
+
+
+class Own(Loss):
+    name: Literal["own"] = "own"
+    display_name = "Own"
+    factor: float = Field(1.0, description="of the loss")
+
+    def build(self):
+        from helper import scaled
+
+        return scaled(self.factor)
+"""
+HELPER = """\
+from torch.nn.functional import cross_entropy
+
+
+def scaled(factor):
+    return lambda logits, labels: factor * cross_entropy(logits, labels)
+"""
+VARIANTS = ("bn-fast", "bn-slow", "own", "plain-fast", "plain-slow", "sgd")
+ALL = [f"{variant} {seed}" for variant in VARIANTS for seed in (0, 1)]
 
 
 def write_images(path, seed=0):
@@ -59,6 +91,8 @@ def original(tmp_path_factory, new_project):
     project = new_project(tmp_path_factory.mktemp("original"))
     write_images(project.folder / "set.tar")
     (project.folder / CONFIG).write_text(STUDY)
+    (project.folder / "config/own.py").write_text(OWN)
+    (project.folder / "config/helper.py").write_text(HELPER)
     result = project.snakemake(config=CONFIG)
     assert result.returncode == 0, result.stdout
     return project
@@ -132,21 +166,27 @@ def test_nothing_is_made_anew_by_moved_or_removed_images(study):
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("sgd: {optimizer: sgd}", "sgd: {optimizer: sgd, momentum: 0.5}", ["sgd 0", "sgd 1"]),
-        ("epochs: 1,", "epochs: 1, momentum: 0.5,", ["sgd 0", "sgd 1"]),
-        ("epochs: 1,", "epochs: 1, smoothing: 0.3,", []),
-        ("seeds: [0, 1]", "seeds: [0, 1, 2]", ["bn-fast 2", "bn-slow 2", "fast 2", "sgd 2", "slow 2"]),
+        ("sgd: {optimizer: sgd}", "sgd: {optimizer: {name: sgd, momentum: 0.5}}", ["sgd 0", "sgd 1"]),
+        ("factor: 2", "factor: 3", ["own 0", "own 1"]),
+        (
+            "fast: 0.002}",
+            "fast: 0.002, faster: 0.003}",
+            [f"{model}-faster {seed}" for model in ("bn", "plain") for seed in (0, 1)],
+        ),
+        ("  epochs: 1", "  epochs: 2", ALL),
+        ("seeds: [0, 1]", "seeds: [0, 1, 2]", [f"{variant} 2" for variant in VARIANTS]),
         ("seeds: [0, 1]", "seeds: [1]", []),
-        ("  slow: {}", "  slow: {}\n  elu: {activation: elu}", ["elu 0", "elu 1"]),
+        ("  sgd: {", "  elu: {model: {activation: elu}}\n  sgd: {", ["elu 0", "elu 1"]),
         ("reported: 50.0", "reported: 51.0", []),
-        ("label: With BN", "label: Normalised", []),
+        ("bn: With BN", "bn: Normalised", []),
         ("title: Batch normalisation", "title: Normalisation\n  accuracy_mark: 40.0", []),
         ("path: set.tar", "path: set.tar, train_images_per_class: 4", ALL),
     ],
     ids=[
         "a variant",
-        "base, where it reaches one variant",
-        "base, where it reaches none",
+        "a setting of an own component",
+        "a value more of a grid",
+        "base",
         "a seed more",
         "a seed less",
         "a variant more",
@@ -161,7 +201,7 @@ def test_a_change_of_the_config_trains_only_what_it_reaches(study, old, new, exp
     messages = jobs(study)
     assert trained(messages) == expected
     assert "Writing results/report.md" in messages
-    assert ("Preparing the data set images" in messages) == (expected == ALL)
+    assert ("Preparing the data set images" in messages) == ("train_images_per_class" in new)
 
 
 def test_other_images_train_everything(study):
@@ -171,11 +211,71 @@ def test_other_images_train_everything(study):
     assert "Preparing the data set images" in messages
 
 
-def test_other_training_code_trains_everything(study):
-    edit(study, LOOP, "parameters).backward()", "parameters).mul(2).backward()")
+COMPONENTS = "workflow/scripts/ablation/components"
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "expected"),
+    [
+        (LOOP, "parameters).backward()", "parameters).mul(2).backward()", ALL),
+        (f"{COMPONENTS}/optimizers.py", "momentum=self.momentum", "momentum=0.5", ["sgd 0", "sgd 1"]),
+        ("config/own.py", "scaled(self.factor)", "scaled(-self.factor)", ["own 0", "own 1"]),
+        ("config/helper.py", "factor * cross", "2 * factor * cross", ["own 0", "own 1"]),
+    ],
+    ids=["the loop", "a component of ours", "an own component", "a file beside it"],
+)
+def test_a_change_of_code_trains_the_runs_that_use_it(study, path, old, new, expected):
+    edit(study, path, old, new)
     messages = jobs(study)
-    assert trained(messages) == ALL
+    assert trained(messages) == expected
     assert "Preparing the data set images" not in messages
+
+
+def test_code_that_changes_no_figure_trains_nothing(study):
+    """Components and classes more, descriptions, log texts, messages, checkpoints and records."""
+    scripts = "workflow/scripts/ablation"
+    for path, old, new in (
+        (f"{COMPONENTS}/optimizers.py", "class AdamW(", "class Helper:\n    pass\n\n\nclass AdamW("),
+        (f"{COMPONENTS}/optimizers.py", "decay of the running sum", "how long it remembers"),
+        ("config/own.py", 'description="of the loss"', 'description="by which the loss is multiplied"'),
+        ("config/own.py", "class Own", "class Other:\n    pass\n\n\nclass Own"),
+        (f"{scripts}/training/checkpoint.py", "STATE_VERSION = 2", "STATE_VERSION = 3"),
+        (f"{scripts}/training/progress.py", "images/s", "images a second"),
+        (f"{scripts}/records.py", "is damaged", "is broken"),
+    ):
+        edit(study, path, old, new)
+    assert trained(jobs(study)) == []
+
+
+def test_a_new_optimizer_trains_nothing_and_is_a_choice(study):
+    optimizers = study.folder / COMPONENTS / "optimizers.py"
+    sgd = optimizers.read_text().partition("class SGD")[2].partition("\n\n\n")[0]
+    optimizers.write_text(optimizers.read_text() + "\n\nclass Second" + sgd.replace('"sgd"', '"second"'))
+    assert jobs(study) == []
+    edit(study, CONFIG, "  sgd: {", "  second: {optimizer: second}\n  sgd: {")
+    assert trained(jobs(study)) == ["second 0", "second 1"]
+
+
+def test_an_own_component_in_another_place_trains_nothing(study):
+    for name in ("own", "helper"):
+        (study.folder / f"config/{name}.py").rename(study.folder / f"{name}.py")
+    edit(study, CONFIG, "[own.py]", "[../own.py]")
+    assert trained(jobs(study)) == []
+
+
+def test_finished_runs_can_be_kept_after_a_change_of_code(study):
+    edit(study, LOOP, "parameters).backward()", "parameters).mul(1).backward()")
+    edit(study, CONFIG, "seeds: [0, 1]", "seeds: [0, 1]\nkeep: true")
+    edit(study, CONFIG, "sgd: {optimizer: sgd}", "sgd: {optimizer: {name: sgd, momentum: 0.5}}")
+    assert trained(jobs(study)) == ["sgd 0", "sgd 1"], "other settings are no matter of code"
+    assert study.snakemake(config=CONFIG).returncode == 0
+    report = study.read("results/report.md")
+    assert "> **Kept.** These runs were made by earlier training code" in report
+    assert "`plain-slow`, seed 0, 1;" in report
+    assert "`sgd`, seed" not in report.partition("**Kept.**")[2].partition("\n\n")[0]
+    assert jobs(study) == []
+    edit(study, CONFIG, "keep: true", "keep: false")
+    assert trained(jobs(study)) == [run for run in ALL if not run.startswith("sgd")]
 
 
 def test_other_analysis_code_draws_anew(study):
@@ -200,12 +300,12 @@ def test_deleted_data_train_nothing_once_they_are_prepared_again(study):
     result = study.snakemake("results/data/images/data.json", config=CONFIG)
     assert result.returncode == 0, result.stdout
     edit(study, CONFIG, "seeds: [0, 1]", "seeds: [0, 1, 2]")
-    assert trained(jobs(study)) == ["bn-fast 2", "bn-slow 2", "fast 2", "sgd 2", "slow 2"]
+    assert trained(jobs(study)) == [f"{variant} 2" for variant in VARIANTS]
 
 
 def test_without_snakemake_s_notes_nothing_is_trained_and_the_report_names_what_is_outdated(study):
     shutil.rmtree(study.folder / ".snakemake")
-    edit(study, CONFIG, "sgd: {optimizer: sgd}", "sgd: {optimizer: sgd, momentum: 0.5}")
+    edit(study, CONFIG, "sgd: {optimizer: sgd}", "sgd: {optimizer: {name: sgd, momentum: 0.5}}")
     assert jobs(study) == []
     result = study.snakemake("--forcerun", "study", config=CONFIG)
     assert result.returncode == 0, result.stdout
@@ -217,7 +317,7 @@ def test_without_snakemake_s_notes_nothing_is_trained_and_the_report_names_what_
 
 def test_results_of_other_data_are_outdated(study):
     """As they are where somebody prepared other data and trained nothing anew."""
-    metrics = study.folder / "results/runs/fast/seed0/metrics.json"
+    metrics = study.folder / "results/runs/plain-fast/seed0/metrics.json"
     record = json.loads(metrics.read_text())
     assert record["origin"]["data_digest"] == json.loads(study.read("results/data/images/data.json"))["digest"]
     metrics.write_text(json.dumps(record | {"origin": record["origin"] | {"data_digest": "0" * 16}}))

@@ -16,7 +16,7 @@ LONG = """\
 study: long
 data: {name: digits, train_images_per_class: 20}
 seeds: [0]
-base: {filters: [8, 16, 16], epochs: 40, batch_size: 16}
+base: {model: {filters: [8, 16, 16]}, epochs: 40, batch_size: 16}
 variants: {adam: {}}
 """
 PROFILE = ["-m", "snakemake", "--profile", "profiles/submitit"]

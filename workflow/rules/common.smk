@@ -14,8 +14,9 @@ from ablation.data_identity import data_identity
 from ablation.image_files import DataError
 from ablation.loading import load_study
 from ablation.machine import has_gpu, set_environment
-from ablation.provenance import code_digest
-from ablation.results import check_results
+from ablation.provenance import script_digest, training_digest
+from ablation.settings import spec, spec_json
+from ablation.results import check_results, code_of_finished, digest_of_prepared
 from ablation.plain_yaml import ConfigError
 
 DEFAULT_STUDY = "config/demo.yaml"
@@ -33,7 +34,6 @@ except ConfigError as error:
 except DataError as error:
     raise WorkflowError(f"The images cannot be used; no job was started.\n{error}")
 
-settings_of = matrix.resolve(study)
 # What `snakemake` has to be told to run this study again, for the commands that messages and report name.
 CONFIGFILES = [os.path.relpath(path) for path in workflow.configfiles]
 if CONFIGFILES == [DEFAULT_STUDY]:
@@ -60,7 +60,7 @@ LANDSCAPE_TABLES = [
 
 
 wildcard_constraints:
-    variant="|".join(study.variants),
+    variant="|".join(study.matrix.variants),
     seed="|".join(map(str, study.seeds)),
     table="|".join(study.tables) or "none",
 
@@ -74,7 +74,9 @@ def data_section(wildcards, output):
 # Functions, since Snakemake reads `{x}` in other params as a wildcard.
 def study_json(wildcards):
     """The checked config for the analysis, as one line of JSON."""
-    return study.model_dump_json(exclude_unset=True, exclude={"partial": True, "jobs": True, "data": {"path"}})
+    return study.model_dump_json(
+        exclude_unset=True, exclude={"partial": True, "keep": True, "jobs": True, "data": {"path"}}
+    )
 
 
 def configfiles(wildcards):
@@ -84,7 +86,29 @@ def configfiles(wildcards):
 
 def run_spec(wildcards):
     """The settings that identify a run, as one line of JSON."""
-    return matrix.spec_json(settings_of[wildcards.variant])
+    return spec_json(study.matrix.settings[wildcards.variant])
+
+
+def run_options(wildcards, output):
+    """Options that change no result. Snakemake compares no parameter whose function asks for `output`."""
+    return commands.run_options(study)
+
+
+def code_of(paths, probed=False):
+    """A function for the digest of the code that makes these files; with `keep`, of that which made them."""
+
+    def of_run(wildcards):
+        settings = study.matrix.settings[wildcards.variant]
+        found = expand(paths, **dict(wildcards.items())) if study.keep else []
+        kept = code_of_finished(found, spec(settings), digest_of_prepared(Path(DATA), DATA_IDENTITY))
+        return kept or training_digest(settings, probed=probed)
+
+    return of_run
+
+
+def code_of_training():
+    """What the code of each run is now: the report names runs of another."""
+    return sorted({training_digest(settings) for settings in study.matrix.settings.values()})
 
 
 def packs_of_seeds():
@@ -149,7 +173,7 @@ def probes_of_landscape(wildcards):
 
 def landscape_figures():
     """Names of the figures beside the bands: the accuracies, the learning rates, each pair of probed runs."""
-    pairs = study.landscape.models[0].probed if study.landscape else []
+    pairs = study.landscape.probed if study.landscape else []
     return ["accuracy", "learning-rates", *(f"probe-{pair}" for pair in pairs)]
 
 

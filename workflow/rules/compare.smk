@@ -39,7 +39,7 @@ rule compare:
         mem_mb=1000,
         runtime=10,
     params:
-        code=code_digest("compare.py"),
+        code=script_digest("compare.py"),
     message:
         "Comparing the runs of table {wildcards.table}"
     shell:
@@ -69,7 +69,7 @@ rule plot_curves:
         mem_mb=1000,
         runtime=10,
     params:
-        code=code_digest("plot_curves.py"),
+        code=script_digest("plot_curves.py"),
     message:
         "Plotting the training curves of table {wildcards.table}"
     shell:

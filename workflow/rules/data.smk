@@ -17,4 +17,4 @@ rule prepare_data:
     message:
         "Preparing the data set {study.data.name}"
     shell:
-        "python workflow/scripts/prepare_data.py --data {params.section:q} --output $(dirname {output.description}) > {log} 2>&1"
+        "python workflow/scripts/prepare_data.py --data {params.section:q} --identity {params.identity:q} --output $(dirname {output.description}) > {log} 2>&1"

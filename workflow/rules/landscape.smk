@@ -19,12 +19,13 @@ rule probe:
         study=study.study,
         spec=run_spec,
         probe=probe_options,
-        code=code_digest("probe.py"),
+        code=code_of("results/probes/{variant}/seed{seed}/probe.json", probed=True),
+        options=run_options,
     message:
         "Probing {wildcards.variant}, seed {wildcards.seed}"
     shell:
         "exec python workflow/scripts/probe.py --run $(dirname {output}) --study {params.study} --data $(dirname {input.data})"
-        " --threads {threads} --checkpoint-seconds {resources.checkpoint_seconds} {params.probe} --spec {params.spec:q}"
+        " --threads {threads} --checkpoint-seconds {resources.checkpoint_seconds} {params.probe}{params.options} --spec {params.spec:q}"
         " >> {log} 2>&1"
 
 
@@ -54,7 +55,7 @@ rule landscape:
         mem_mb=2000,
         runtime=20,
     params:
-        code=code_digest("landscape.py"),
+        code=script_digest("landscape.py"),
     message:
         "Measuring the loss landscape"
     shell:
@@ -87,7 +88,7 @@ rule plot_landscape:
         mem_mb=2000,
         runtime=20,
     params:
-        code=code_digest("plot_landscape.py"),
+        code=script_digest("plot_landscape.py"),
     message:
         "Plotting the loss landscape"
     shell:

@@ -19,7 +19,8 @@ rule report:
         mem_mb=1000,
         runtime=10,
     params:
-        code=code_digest("write_report.py"),
+        code=script_digest("write_report.py"),
+        training_code=code_of_training(),
         configfiles=configfiles,
     message:
         "Writing {output.report}"

@@ -25,7 +25,8 @@ for rule_name, seeds in packs_of_seeds().items():
         params:
             study=study.study,
             spec=run_spec,
-            code=code_digest("train.py"),
+            code=code_of(expand("results/runs/{{variant}}/seed{seed}/metrics.json", seed=seeds)),
+            options=run_options,
         message:
             f"Training {{wildcards.variant}}, seed {', '.join(map(str, seeds))}".replace("{seed}", "{wildcards.seed}")
         shell:

@@ -20,7 +20,7 @@ from ablation.datasets import DataError, prepare
 def main() -> None:
     arguments = _arguments()
     try:
-        prepare(arguments.data, arguments.output)
+        prepare(arguments.data, arguments.output, arguments.identity)
         print(_summary(arguments.output))
     except (DataError, OSError) as error:
         sys.exit(f"error: {error}")
@@ -29,6 +29,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Write a study's images and labels as arrays.")
     parser.add_argument("--data", type=_data, required=True, help="the config's data section, as JSON")
+    parser.add_argument("--identity", default="", help="what identifies the data, for data.json")
     parser.add_argument("--output", type=Path, required=True, help="the folder to write to")
     return parser.parse_args()
 

@@ -11,6 +11,7 @@ import math
 from pathlib import Path
 
 from ablation.records import ProbeRecord, write_record
+from ablation.settings import spec
 from ablation.training import job, run_directory
 from ablation.training.checkpoint import remove_checkpoints
 from ablation.training.data import Data, load_data
@@ -29,11 +30,11 @@ def parse_arguments() -> argparse.Namespace:
 
 def probe_run(arguments: argparse.Namespace) -> None:
     """Train as `train.py` does, with an observer."""
-    this = job.start("probe.py", arguments, arguments.run)
+    this = job.start(arguments, arguments.run, probed=True)
     with run_directory.held(this.directory):
         data = load_data(arguments.data, this.device)
         clock = Clock(this.device)
-        training = Training.start(this.settings, data.classes, this.seed, this.device)
+        training = Training.start(this.settings, data, this.seed, this.device)
         training.observer = probe = Probe(arguments.every, arguments.step_sizes, clock)
         job.train_on(this, training, data, clock)
         write_record(this.directory / "probe.json", record(this, training, data, probe))
@@ -48,7 +49,7 @@ def record(this: job.Job, training: Training, data: Data, probe: Probe) -> Probe
         study=this.study,
         variant=this.variant,
         seed=this.seed,
-        spec=this.spec,
+        spec=spec(this.settings),
         every=probe.every,
         step_sizes=tuple(probe.step_sizes),
         steps=tuple(steps),
@@ -61,7 +62,7 @@ def record(this: job.Job, training: Training, data: Data, probe: Probe) -> Probe
 
 def main() -> None:
     arguments = parse_arguments()
-    with job.errors_for_users(arguments.run / "probe.json"):
+    with job.errors_for_users(arguments.run / "probe.json", arguments.components):
         probe_run(arguments)
 
 

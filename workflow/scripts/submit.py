@@ -24,13 +24,12 @@ import yte
 from submitit import AutoExecutor
 
 from ablation import cluster, commands, matrix
-from ablation.analysis.runs import FINISHED, load_runs
+from ablation.analysis.runs import CURRENT, FINISHED, load_runs
 from ablation.config import Study
 from ablation.jobs import Job, job_name
 from ablation.loading import load_study
 from ablation.machine import set_environment
 from ablation.plain_yaml import ConfigError
-from ablation.provenance import code_digest
 from ablation.results import check_results
 from ablation.submission import Commands, SubmissionError, link_log, make_executor, refresh, submit
 
@@ -80,7 +79,7 @@ def left_to_do(study: Study, runs: Sequence[matrix.Run]) -> list[matrix.Run]:
 def finished_runs(study: Study) -> set[matrix.Run]:
     """Those with a result that Snakemake would keep: of these settings, this data and this code."""
     table = load_runs(study)
-    kept = table[table["status"].isin(FINISHED) & (table["code_digest"] == code_digest("train.py"))]
+    kept = table[table["status"].isin(FINISHED) & ((table["code"] == CURRENT) | study.keep)]
     return {matrix.Run(variant, seed) for variant, seed in zip(kept["variant"], kept["seed"], strict=True)}
 
 
@@ -162,7 +161,7 @@ def submit_chosen(arguments: argparse.Namespace, profile: dict[str, Any]) -> Non
     """From the study to jobs in the queue; everything is checked before the first is submitted."""
     study = load_study(arguments.configfile)
     check_results(study)
-    variants = chosen("variant", arguments.variants, list(study.variants))
+    variants = chosen("variant", arguments.variants, list(study.matrix.variants))
     seeds = chosen("seed", arguments.seeds, study.seeds)
     runs = left_to_do(study, [run for run in matrix.runs(study) if run.variant in variants and run.seed in seeds])
     if arguments.dry_run or not runs:

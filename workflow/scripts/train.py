@@ -15,25 +15,25 @@ from pathlib import Path
 import numpy as np
 
 from ablation import records, step_trace
+from ablation.settings import spec
 from ablation.training import job, run_directory
 from ablation.training.checkpoint import remove_checkpoints
 from ablation.training.data import Data, load_data
 from ablation.training.loop import Training
 from ablation.training.meters import Clock, StepTrace
-from ablation.training.models import parameter_count
 from ablation.training.progress import peak_memory
 from ablation.training.side_by_side import FINISHED, put_back, train_side_by_side
 
 
 def train_run(arguments: argparse.Namespace, directory: Path) -> None:
     """Train, then write weights, history and, last of all, the record."""
-    this = job.start("train.py", arguments, directory)
+    this = job.start(arguments, directory)
     with run_directory.held(directory):
         data = load_data(arguments.data, this.device)
-        if put_back(directory, this.spec, job.origin(this, data)):
+        if put_back(directory, spec(this.settings), job.origin(this, data), keep=arguments.keep):
             return
         clock = Clock(this.device)
-        training = Training.start(this.settings, data.classes, this.seed, this.device)
+        training = Training.start(this.settings, data, this.seed, this.device)
         job.train_on(this, training, data, clock)
         best_model = save_all(directory, training)
         done = record(this, training, data, clock, best_model)
@@ -51,8 +51,8 @@ def record(this: job.Job, training: Training, data: Data, clock: Clock, best_mod
         variant=this.variant,
         seed=this.seed,
         status="diverged" if outcome.diverged else "completed",
-        spec=this.spec,
-        parameters=parameter_count(training.model),
+        spec=spec(this.settings),
+        parameters=sum(each.numel() for each in training.model.parameters() if each.requires_grad),
         epochs=len(outcome.history),
         best=outcome.best,
         last=outcome.last,
@@ -99,7 +99,7 @@ def cost(training: Training, clock: Clock, images: int) -> records.Cost:
 
 
 def train_for_users(arguments: argparse.Namespace, directory: Path) -> None:
-    with job.errors_for_users(directory / "metrics.json"):
+    with job.errors_for_users(directory / "metrics.json", arguments.components):
         train_run(arguments, directory)
 
 

@@ -27,7 +27,8 @@ class PreparedDataError(ValueError):
 class Description(BaseModel):
     """The content of `data.json`: neither a path nor a time, so that the same data gives the same bytes.
 
-    `digest` is that of all arrays, `arrays` the digest of each by its name.
+    `digest` is that of all arrays, `arrays` the digest of each by its name. `identity` is what they were prepared for:
+    see `data_identity.py`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,6 +40,7 @@ class Description(BaseModel):
     counts: dict[Literal["train", "validation", "test"], NonNegativeInt]
     digest: str
     arrays: dict[str, str]
+    identity: str = ""
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Description:

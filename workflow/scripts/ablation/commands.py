@@ -11,12 +11,13 @@ from typing import Any
 
 from ablation import matrix
 from ablation.config import Study
+from ablation.settings import spec_json
 
 # With the fields of a rule, which Snakemake fills in, and `train_command` where there is no Snakemake.
 TRAIN = (
     "exec python workflow/scripts/train.py --run $(dirname {output}) --study {params.study}"
     " --data $(dirname {input.data}) --threads {threads} --checkpoint-seconds {resources.checkpoint_seconds}"
-    " --spec {params.spec:q} >> {log} 2>&1"
+    "{params.options} --spec {params.spec:q} >> {log} 2>&1"
 )
 
 
@@ -37,8 +38,16 @@ def train_command(study: Study, pack: Sequence[matrix.Run]) -> str:
         output=" ".join(run.metrics for run in pack),
         log=PurePosixPath("results", "runs", variant, f"{log_of_pack([run.seed for run in pack])}.log"),
         threads=study.jobs.threads * len(pack),
-        params=SimpleNamespace(study=study.study, spec=matrix.spec_json(matrix.resolve(study)[variant])),
+        params=SimpleNamespace(
+            study=study.study, spec=spec_json(study.matrix.settings[variant]), options=run_options(study)
+        ),
     )
+
+
+def run_options(study: Study) -> str:
+    """What the scripts that train need to know and what changes no result, as options behind a space, or nothing."""
+    components = f" --components {shlex.join(study.components)}" if study.components else ""
+    return components + " --keep" * study.keep
 
 
 def log_of_pack(seeds: Sequence[int | str]) -> str:

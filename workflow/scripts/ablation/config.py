@@ -1,18 +1,27 @@
 """Typed config models: what a study's YAML may say, key by key.
 
 In: plain mappings read from YAML. Out: frozen pydantic models. Unknown keys, wrong types and values out of range are
-refused by pydantic; what needs more than one key to judge is checked in `loading.py`.
+refused by pydantic; what needs more than one key to judge is checked in `loading.py`. The settings of runs stay as they
+are written until `Study.matrix` puts them together.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from functools import cached_property
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, StringConstraints
+from pydantic import Field, PositiveFloat, PositiveInt, WithJsonSchema
 
-from ablation.settings import RunSettings, Strict
+from ablation.catalog import catalog
+from ablation.grid import Identifier
+from ablation.kinds import Catalog, ImageShape
+from ablation.landscape_models import LandscapeModel, find_models
+from ablation.matrix import Matrix, Sections, build
+from ablation.problems import Problem
+from ablation.strict import DEFINED_AS, Strict
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
+Settings = Annotated[dict[str, Any], WithJsonSchema({DEFINED_AS: "Settings"})]
+VariantEntry = Annotated[dict[str, Any], WithJsonSchema({DEFINED_AS: "Variant"})]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -33,6 +42,12 @@ class DataConfig(Strict):
     train_images_per_class: PositiveInt | None = Field(
         None, description="train on this many images of each class only; null: on all"
     )
+    image_size: int = Field(32, ge=4, le=1024, description="height and width in pixels that images are scaled to")
+    channels: Literal[1, 3] = Field(3, description="1: grey images, 3: colour images")
+
+    @property
+    def image_shape(self) -> ImageShape:
+        return ImageShape(self.channels, self.image_size, self.image_size)
 
 
 class Row(Strict):
@@ -75,20 +90,11 @@ class Probing(Strict):
     )
 
 
-class LandscapeModel(Strict):
-    """One of the two models of the landscape: its variants, which differ in their learning rate."""
+class Probed(Strict):
+    """Which variants of a grid are probed: one for each of the landscape's two models."""
 
-    label: str = Field(min_length=1)
-    band: tuple[Identifier, ...] = Field(min_length=2, description="variants whose losses span the band")
-    larger: tuple[Identifier, ...] = Field((), description="variants at further learning rates: which still train?")
-    probed: dict[Identifier, Identifier] = Field(
-        default_factory=dict, description="variants to probe; those of the same name in both models are compared"
-    )
-
-    @property
-    def variants(self) -> tuple[str, ...]:
-        """All of them, each once."""
-        return tuple(dict.fromkeys((*self.band, *self.larger, *self.probed.values())))
+    grid: Identifier | None = Field(None, description="a variant with a grid; left out: that of the landscape")
+    learning_rate: PositiveFloat | None = Field(None, description="where the grid has several")
 
 
 class Landscape(Strict):
@@ -96,7 +102,16 @@ class Landscape(Strict):
 
     title: str = Field(min_length=1)
     note: str = ""
-    models: tuple[LandscapeModel, LandscapeModel]
+    grid: Identifier = Field(description="a variant with a grid of the learning rate and the models")
+    models: dict[Identifier, Annotated[str, Field(min_length=1)]] = Field(
+        min_length=2, max_length=2, description="labels of the two models, by the names of their values on the axis"
+    )
+    band: tuple[PositiveFloat, ...] = Field(
+        min_length=2, description="learning rates whose losses span the band; the others: which still train?"
+    )
+    probed: dict[Identifier, Probed] = Field(
+        default_factory=dict, description="what to probe, by a name of your choice"
+    )
     probe: Probing = Probing()
     smoothing_steps: PositiveInt = Field(20, description="steps of the running mean for the smoothed band")
     accuracy_mark: float = Field(50.0, gt=0, le=100, description="%: after how many epochs is it reached?")
@@ -124,14 +139,48 @@ class Study(Strict):
     study: Identifier = Field(description="the study's name; one results/ folder holds one study")
     title: str = "Ablation study"
     data: DataConfig = DataConfig()
+    components: tuple[str, ...] = Field((), description="Python files with components of your own")
     seeds: tuple[Seed, ...] = Field(min_length=1)
-    base: RunSettings = RunSettings()
-    variants: dict[Identifier, RunSettings] = Field(min_length=1, description="what differs from base, by variant")
-    override: RunSettings = Field(
-        RunSettings(), description="set in every run, whatever base and variants say: for a quick look"
+    base: Settings = Field(default_factory=dict, description="settings of every run")
+    variants: dict[Identifier, VariantEntry] = Field(min_length=1, description="what differs from base, by variant")
+    override: Settings = Field(
+        default_factory=dict, description="set in every run that has the setting, whatever base and variants say"
     )
     tables: dict[Identifier, Table] = Field(default_factory=dict)
     landscape: Landscape | None = None
     jobs: Jobs = Jobs()
     notes: tuple[str, ...] = Field((), description="decisions that the report prints")
     partial: bool = Field(False, description="report on the finished runs only")
+    keep: bool = Field(False, description="keep runs that earlier training code finished; the report names them")
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The components that the study can choose from."""
+        return catalog(self.components)
+
+    @cached_property
+    def resolved(self) -> tuple[Matrix | None, list[Problem]]:
+        """The matrix, or what is wrong with the settings of its runs."""
+        return build(Sections(self.base, self.variants, self.override, self.catalog, self.data.image_shape))
+
+    @property
+    def matrix(self) -> Matrix:
+        """Every variant with its complete settings.
+
+        Raises:
+            ValueError: they are not valid, which `loading.load_study` tells with its place.
+        """
+        matrix, problems = self.resolved
+        if matrix is None:
+            raise ValueError(f"the study is not valid: {problems}")
+        return matrix
+
+    @cached_property
+    def landscape_models(self) -> tuple[LandscapeModel, ...]:
+        """The two models of the landscape section; none where there is no such section."""
+        if self.landscape is None:
+            return ()
+        models, problems = find_models(self.landscape, self.matrix)
+        if problems:
+            raise ValueError(f"the landscape is not valid: {problems}")
+        return models

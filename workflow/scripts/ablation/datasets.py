@@ -1,6 +1,6 @@
 """Images of any source -> arrays on disk, made once, that training maps into memory. No torch but to fetch CIFAR-10.
 
-In: a `DataConfig`. Out: a folder of `<split>_images.npy` (uint8, N x 3 x 32 x 32) and `<split>_labels.npy` (int64, N)
+In: a `DataConfig`. Out: a folder of `<split>_images.npy` (uint8, N x C x H x W) and `<split>_labels.npy` (int64, N)
 for the splits train, test and, where one is asked for, validation; and `data.json`, written last, so that it alone
 means done. The same images give the same bytes. Fails with `DataError` on data that cannot be used.
 """
@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -26,13 +26,12 @@ from ablation.config import DataConfig
 from ablation.files import whole_file, write_text
 from ablation.image_files import LAYOUT, DataError, Place, image_files, path_of, place_of
 
-SIZE = 32
 SPLIT_SEED = 0
 DIGITS_TEST_SHARE = 0.2
 
 
 class Split(NamedTuple):
-    """Images, uint8 N x 3 x 32 x 32, and their labels, int64 N."""
+    """Images, uint8 N x C x H x W, and their labels, int64 N."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -49,7 +48,7 @@ class Source(NamedTuple):
     test: Split
 
 
-def prepare(config: DataConfig, output: Path) -> None:
+def prepare(config: DataConfig, output: Path, identity: str = "") -> None:
     """Write the arrays and `data.json` into the folder `output`; older ones there are replaced.
 
     Raises:
@@ -59,7 +58,7 @@ def prepare(config: DataConfig, output: Path) -> None:
     source = SOURCES[config.name](config)
     splits = _splits(source, config)
     arrays = _arrays(splits)
-    description = _description(config, source, splits, arrays)
+    description = _description(config, source, splits, arrays).model_copy(update={"identity": identity})
     try:
         _write(output, description, arrays)
     except OSError as error:
@@ -144,21 +143,33 @@ def _thinned(split: Split, classes: Collection[str], count: int) -> Split:
     return split.take(np.sort(np.concatenate(drawn)))
 
 
+# --- Pixels ---
+
+
+def _scaled(image: Image.Image, config: DataConfig) -> bytes:
+    """An image as height x width x channels of uint8: its middle, as much as fits, scaled to the config's size."""
+    if image.mode.startswith("I;16"):  # of which Pillow would cut off all shades above 255
+        image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
+    converted = ImageOps.exif_transpose(image).convert("RGB" if config.channels == 3 else "L")
+    size = (config.image_size, config.image_size)
+    return (converted if image.size == size else ImageOps.fit(converted, size, Image.Resampling.BILINEAR)).tobytes()
+
+
+def _stacked(images: Iterable[bytes], config: DataConfig) -> np.ndarray:
+    """Images of `_scaled` as N x channels x height x width."""
+    channels, height, width = config.image_shape
+    return np.frombuffer(b"".join(images), np.uint8).reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
+
+
 # --- digits ---
 
 
-def _digits(_: DataConfig) -> Source:
+def _digits(config: DataConfig) -> Source:
     digits = load_digits()
-    grey = np.stack([_enlarged(image) for image in digits.images])
-    images = np.repeat(grey[:, None], 3, axis=1)
+    levels = np.rint(digits.images * (255 / 16)).astype(np.uint8)  # from 0 to 16
+    images = _stacked((_scaled(Image.fromarray(image), config) for image in levels), config)
     train, test = _stratified(Split(images, digits.target.astype(np.int64)), DIGITS_TEST_SHARE)
     return Source([str(name) for name in digits.target_names], train, test)
-
-
-def _enlarged(image: np.ndarray) -> np.ndarray:
-    """8 x 8 levels from 0 to 16 -> 32 x 32 of uint8."""
-    levels = np.rint(image * (255 / 16)).astype(np.uint8)
-    return np.asarray(Image.fromarray(levels).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
 
 
 # --- cifar10 ---
@@ -173,7 +184,13 @@ def _cifar10(config: DataConfig) -> Source:
     except RuntimeError:  # not unpacked yet, or damaged since
         _unpack_cifar10(folder)
         train, test = CIFAR10(folder, train=True), CIFAR10(folder, train=False)
-    splits = (Split(each.data.transpose(0, 3, 1, 2), np.array(each.targets, np.int64)) for each in (train, test))
+    splits = [
+        Split(
+            _stacked((_scaled(Image.fromarray(image), config) for image in each.data), config),
+            np.array(each.targets, np.int64),
+        )
+        for each in (train, test)
+    ]
     return Source(train.classes, *splits)
 
 
@@ -211,18 +228,18 @@ def _download_cifar10(archive: Path) -> None:
 def _images(config: DataConfig) -> Source:
     path = path_of(config)
     try:
-        pixels = _decoded(_folder_files(path) if path.is_dir() else _tar_files(path))
+        pixels = _decoded(_folder_files(path) if path.is_dir() else _tar_files(path), config)
         classes = _common_classes(pixels)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-    return Source(classes, _joined(pixels, "train", classes), _joined(pixels, "test", classes))
+    train, test = (_joined(pixels, split, classes, config) for split in ("train", "test"))
+    return Source(classes, train, test)
 
 
-def _joined(pixels: Mapping[Place, bytes], split: str, classes: list[str]) -> Split:
+def _joined(pixels: Mapping[Place, bytes], split: str, classes: list[str], config: DataConfig) -> Split:
     """The images of a split, sorted by class and file name."""
     places = sorted(place for place in pixels if place.split == split)
-    flat = np.frombuffer(b"".join(pixels[place] for place in places), np.uint8)
-    images = flat.reshape(-1, SIZE, SIZE, 3).transpose(0, 3, 1, 2)
+    images = _stacked((pixels[place] for place in places), config)
     label_of = {name: label for label, name in enumerate(classes)}
     return Split(images, np.array([label_of[place.label] for place in places], np.int64))
 
@@ -248,13 +265,13 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
-def _decoded(files: Iterable[tuple[Place, bytes]]) -> dict[Place, bytes]:
-    """The pixels of each image, 32 x 32 x 3. All are tried before the first unusable one is named."""
+def _decoded(files: Iterable[tuple[Place, bytes]], config: DataConfig) -> dict[Place, bytes]:
+    """The pixels of each image. All are tried before the first unusable one is named."""
     pixels: dict[Place, bytes] = {}
     faults: dict[Place, str] = {}
     for place, content in files:
         try:
-            pixels[place] = _pixels(content)
+            pixels[place] = _pixels(content, config)
         except DataError as error:
             faults[place] = str(error)
     if faults:
@@ -264,17 +281,12 @@ def _decoded(files: Iterable[tuple[Place, bytes]]) -> dict[Place, bytes]:
     return pixels
 
 
-def _pixels(content: bytes) -> bytes:
+def _pixels(content: bytes, config: DataConfig) -> bytes:
     try:
-        image = Image.open(BytesIO(content))
-        size = image.size
-        pixels = image.convert("RGB").tobytes() if size == (SIZE, SIZE) else b""
+        return _scaled(Image.open(BytesIO(content)), config)
     except Exception as error:  # what Pillow raises depends on the format and on the damage
         reason = "unknown format" if isinstance(error, UnidentifiedImageError) else f"{type(error).__name__}: {error}"
         raise DataError(f"cannot be read as an image ({reason})") from error
-    if not pixels:
-        raise DataError(f"is {size[0]}x{size[1]} pixels; images must be {SIZE}x{SIZE}, so scale or crop them first")
-    return pixels
 
 
 def _folder_files(path: Path) -> Iterator[tuple[Place, bytes]]:

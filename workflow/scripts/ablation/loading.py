@@ -6,18 +6,18 @@ line, key, what was wrong and what would be right.
 
 from __future__ import annotations
 
-import difflib
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from ablation import matrix
-from ablation.config import Landscape, LandscapeModel, Study
+from ablation.config import Study
+from ablation.landscape_models import find_models
+from ablation.matrix import Matrix
 from ablation.plain_yaml import (
     CONTROL,
     MOST_LEVELS,
@@ -27,15 +27,12 @@ from ablation.plain_yaml import (
     ConfigError,
     KeyPath,
     dotted,
-    shown,
 )
-from ablation.settings import RunSettings
+from ablation.problems import Problem, describe
+from ablation.texts import choices, shown, suggestion
 from ablation.yaml_layers import read_layers
 
-Problem = tuple[KeyPath, str]
-SETTINGS_SECTIONS = ("base", "override", "variants")
 MOST_ERRORS = 50
-MOST_NAMES = 100
 MOST_RUNS = 100_000
 RESERVED_TABLE = "runs"
 # In the name of an input file: braces are Snakemake's wildcards, and a cluster's job gives the others to its shell.
@@ -66,11 +63,9 @@ def _check(config: dict[str, Any]) -> tuple[Study | None, list[Problem]]:
         return None, strange
     config = _without_empty_variants(config)
     study, problems = _validate(config)
-    problems += _first(_row_problems(config))
-    if study is not None and not problems:
-        problems = _first(_study_problems(study))
-    elif not any(path[0] in SETTINGS_SECTIONS for path, _ in problems if path):
-        problems += _first(_run_problems(_settings_only(config)))
+    valid = study or _valid_part(config, problems)
+    if valid is not None:
+        problems += _first(_study_problems(valid))
     return study, problems
 
 
@@ -114,39 +109,8 @@ def _validate(config: dict[str, Any]) -> tuple[Study | None, list[Problem]]:
         found = error.errors()
         # A list that lost its bad items is then too short as well, which tells nothing more.
         bad = {details["loc"][:end] for details in found for end in range(1, len(details["loc"]))}
-        return None, [_describe(each) for each in found if each["type"] != "too_short" or each["loc"] not in bad]
-
-
-def _describe(details: Any) -> Problem:
-    path: KeyPath = details["loc"]
-    value = details["input"]
-    if details["type"] == "extra_forbidden":
-        return path, _unknown_key(path)
-    # pydantic's mark of an error in the key itself.
-    path = path[:-1] if path[-1:] == ("[key]",) else path
-    match details["type"]:
-        case "literal_error":
-            options = details["ctx"]["expected"].replace(" or ", ", ")
-            return path, f"{shown(value)} is no valid option; choose one of {options}"
-        case "string_pattern_mismatch":
-            return (
-                path,
-                f"{shown(value)} is no valid name; use small letters, digits and single hyphens, as in 'wide-cosine'",
-            )
-        case "missing":
-            return path, "is missing"
-        case "model_type" | "dict_type":
-            return path, f"{shown(value)} is not valid: a mapping of settings is expected"
-        case _:
-            reason = details["msg"].replace("Tuple", "List").replace(" after validation", "")
-            return path, f"{shown(value)} is not valid: {reason[0].lower()}{reason[1:]}"
-
-
-def _unknown_key(path: KeyPath) -> str:
-    valid = _keys_at(path[:-1])
-    close = difflib.get_close_matches(str(path[-1])[:60], valid, n=1)
-    hint = f"; did you mean '{close[0]}'?" if close else "."
-    return f"unknown key{hint} Valid keys: {', '.join(valid)}"
+        wrong = [each for each in found if each["type"] != "too_short" or each["loc"] not in bad]
+        return None, [describe(each, _keys_at) for each in wrong]
 
 
 def _keys_at(path: KeyPath) -> list[str]:
@@ -162,34 +126,46 @@ def _keys_at(path: KeyPath) -> list[str]:
     return list(kind.model_fields)
 
 
-def _settings_only(config: dict[str, Any]) -> Study:
-    """The valid half of a config whose tables, data or seeds are not: enough to check the runs too."""
-    sections = {key: config[key] for key in SETTINGS_SECTIONS if key in config}
-    return Study.model_validate({"study": "unchecked", "seeds": [0], **sections})
-
-
-def _row_problems(config: dict[str, Any]) -> Iterator[Problem]:
-    """Table rows of variants that are not there."""
-    tables, variants = config.get("tables"), config.get("variants")
-    if not isinstance(tables, Mapping) or not isinstance(variants, Mapping):
-        return
-    for name, table in tables.items():
-        rows = table.get("rows") if isinstance(table, Mapping) else None
-        for index, row in enumerate(rows if isinstance(rows, list) else ()):
-            variant = row.get("variant") if isinstance(row, Mapping) else None
-            if isinstance(variant, str) and variant not in variants:
-                yield ("tables", name, "rows", index, "variant"), _no_variant(variant, variants)
-
-
-def _no_variant(variant: str, variants: Iterable[Any]) -> str:
-    names = [name for name in map(str, islice(variants, MOST_NAMES)) if shown(name) == f"'{name}'"]
-    close = difflib.get_close_matches(variant[:60], names, n=1)
-    hint = f"did you mean '{close[0]}'? " if close else ""
-    return f"no variant {shown(variant)}; {hint}Variants: {', '.join(names)}"
+def _valid_part(config: dict[str, Any], problems: list[Problem]) -> Study | None:
+    """A config without its bad sections and tables, of which the rest can be checked too."""
+    bad = {path[:2] if path[:1] == ("tables",) else path[:1] for path, _ in problems}
+    good = {"study": "unchecked", "seeds": [0]} | {key: value for key, value in config.items() if (key,) not in bad}
+    if isinstance(good.get("tables"), Mapping):
+        good["tables"] = {name: table for name, table in good["tables"].items() if ("tables", name) not in bad}
+    try:
+        return Study.model_validate(good)
+    except ValidationError:  # there are no variants
+        return None
 
 
 def _study_problems(study: Study) -> Iterator[Problem]:
-    return chain(_run_problems(study), _seed_problems(study), _data_problems(study), _size_problems(study))
+    yield from _seed_problems(study)
+    yield from _data_problems(study)
+    yield from _size_problems(study)
+    matrix, problems = study.resolved
+    yield from problems
+    if matrix is not None:
+        yield from _row_problems(study, matrix)
+        if study.landscape is not None:
+            yield from find_models(study.landscape, matrix)[1]
+        yield from _run_count_problems(study, matrix)
+
+
+def _row_problems(study: Study, matrix: Matrix) -> Iterator[Problem]:
+    """Table rows of variants that are not there, or that lack the figure."""
+    for name, table in study.tables.items():
+        for index, row in enumerate(table.rows):
+            path = ("tables", name, "rows", index)
+            settings = matrix.settings.get(row.variant)
+            if settings is None:
+                hint = suggestion(row.variant, matrix.variants)
+                text = f"no variant {shown(row.variant)}; {hint}Variants: {choices(matrix.variants)}"
+                yield (*path, "variant"), text
+            elif row.figure == "averaged" and settings.averaging.name == "none":
+                yield (
+                    (*path, "figure"),
+                    f"variant '{row.variant}' has no average: set averaging: swa",
+                )
 
 
 def _seed_problems(study: Study) -> Iterator[Problem]:
@@ -200,10 +176,13 @@ def _seed_problems(study: Study) -> Iterator[Problem]:
         seen.add(seed)
 
 
-def _size_problems(study: Study) -> Iterator[Problem]:
-    runs = len(study.variants) * len(study.seeds)
+def _run_count_problems(study: Study, matrix: Matrix) -> Iterator[Problem]:
+    runs = len(matrix.variants) * len(study.seeds)
     if runs > MOST_RUNS:
         yield ("variants",), f"with {len(study.seeds)} seeds they make {runs:,} runs; a study has {MOST_RUNS:,} at most"
+
+
+def _size_problems(study: Study) -> Iterator[Problem]:
     size = len(shlex.quote(study.model_dump_json(exclude_unset=True)).encode())
     if size > MOST_STUDY_BYTES:
         yield (
@@ -223,103 +202,3 @@ def _data_problems(study: Study) -> Iterator[Problem]:
     elif set(study.data.path) & set(UNQUOTED):
         text = f"{shown(study.data.path)} holds a brace, quote, $, `, \\ or line break; rename it"
         yield ("data", "path"), text
-
-
-def _run_problems(study: Study) -> Iterator[Problem]:
-    """What only the resolved runs show: settings that contradict each other, have no effect, or make two runs one."""
-    resolved = matrix.resolve(study)
-    for name, settings in resolved.items():
-        for key, text in _contradictions(settings):
-            yield _origin(study, name, key), f"{text} (variant '{name}')"
-    yield from _idle_problems(study)
-    for one, other in matrix.duplicates(resolved):
-        text = f"is the same run as variant '{one}'; keep one of them, and let the tables' rows share it"
-        yield ("variants", other), text
-    yield from _figure_problems(study, resolved)
-    yield from _landscape_problems(study, resolved)
-
-
-def _idle_problems(study: Study) -> Iterator[Problem]:
-    """Settings of a variant that its own choices do not read."""
-    for name, own in study.variants.items():
-        settings = matrix.layered((study.base, own))
-        for key in matrix.explicit(own):
-            if not matrix.is_read(key, settings):
-                choice, values = matrix.READ_ONLY_BY[key]
-                wanted, have = " or ".join(map(str, values)), getattr(settings, choice)
-                yield ("variants", name, key), f"has no effect: it needs {choice}: {wanted}, and here it is {have}"
-
-
-def _figure_problems(study: Study, resolved: Mapping[str, RunSettings]) -> Iterator[Problem]:
-    for name, table in study.tables.items():
-        for index, row in enumerate(table.rows):
-            if row.figure == "averaged" and not resolved[row.variant].swa:
-                yield (
-                    ("tables", name, "rows", index, "figure"),
-                    f"variant '{row.variant}' has no SWA average: set swa: true",
-                )
-
-
-def _landscape_problems(study: Study, resolved: Mapping[str, RunSettings]) -> Iterator[Problem]:
-    if study.landscape is None:
-        return
-    unknown = list(_unknown_in_landscape(study.landscape, resolved))
-    yield from unknown
-    if unknown:
-        return
-    for index, model in enumerate(study.landscape.models):
-        yield from _curve_problems(("landscape", "models", index), model, resolved)
-    without, with_it = study.landscape.models
-    if without.label == with_it.label:
-        yield ("landscape", "models", 1, "label"), f"'{with_it.label}' is that of the first model too; it needs another"
-    rates = [sorted(resolved[variant].learning_rate for variant in model.band) for model in (without, with_it)]
-    if rates[0] != rates[1]:
-        text = f"has the learning rates {rates[1]}, and that of '{without.label}' {rates[0]}; both need the same"
-        yield ("landscape", "models", 1, "band"), text
-    if without.probed.keys() != with_it.probed.keys():
-        text = (
-            f"names {sorted(with_it.probed)}, and '{without.label}' names {sorted(without.probed)}; both need the same"
-        )
-        yield ("landscape", "models", 1, "probed"), text
-
-
-def _unknown_in_landscape(landscape: Landscape, resolved: Mapping[str, RunSettings]) -> Iterator[Problem]:
-    for index, model in enumerate(landscape.models):
-        named: list[tuple[KeyPath, str]] = [
-            *((("band", place), variant) for place, variant in enumerate(model.band)),
-            *((("larger", place), variant) for place, variant in enumerate(model.larger)),
-            *((("probed", pair), variant) for pair, variant in model.probed.items()),
-        ]
-        for place, variant in named:
-            if variant not in resolved:
-                yield ("landscape", "models", index, *place), _no_variant(variant, resolved)
-
-
-def _curve_problems(path: KeyPath, model: LandscapeModel, resolved: Mapping[str, RunSettings]) -> Iterator[Problem]:
-    """Variants of one model that differ in more than their learning rate, or that do not record their steps."""
-    first = model.band[0]
-    for section, variants in (("band", model.band), ("larger", model.larger)):
-        for index, variant in enumerate(variants):
-            settings = resolved[variant]
-            differing = matrix.differences(settings, resolved[first]) - {"learning_rate"}
-            if differing:
-                text = f"'{variant}' differs from '{first}' in {', '.join(sorted(differing))}; only learning_rate may"
-                yield (*path, section, index), text
-            if section == "band" and not settings.record_steps:
-                yield (*path, section, index), f"'{variant}' records no steps: set record_steps: true"
-
-
-def _contradictions(settings: RunSettings) -> Iterator[tuple[str, str]]:
-    if settings.swa and settings.swa_start > settings.epochs:
-        yield "swa_start", f"{settings.swa_start} lies behind the last epoch, {settings.epochs}"
-    if settings.scheduler == "cosine" and settings.min_learning_rate > settings.learning_rate:
-        yield "min_learning_rate", f"{settings.min_learning_rate} is above learning_rate, {settings.learning_rate}"
-
-
-def _origin(study: Study, variant: str, key: str) -> KeyPath:
-    """The section that sets `key` for this variant."""
-    if key in matrix.explicit(study.override):
-        return ("override", key)
-    if key in matrix.explicit(study.variants[variant]):
-        return ("variants", variant, key)
-    return ("base", key)

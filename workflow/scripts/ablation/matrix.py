@@ -1,39 +1,40 @@
-"""Config -> run specs: what each variant resolves to, which runs the study has, and where they live. No torch.
+"""A config's `base`, `variants` and `override` -> the matrix: every variant with its complete settings. No torch.
 
-In: a validated `Study`. Out: `RunSettings` per variant and a `Run` per variant and seed.
+In: the sections as in the YAML, and the catalog of components. Out: a `Matrix`, or what is wrong, each problem with the
+path of its key.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ablation.config import Study
-from ablation.settings import RunSettings
+from pydantic import ValidationError
 
-# A setting that only one choice reads, with that choice: elsewhere it changes nothing, so it is no part of the spec.
-READ_ONLY_BY: dict[str, tuple[str, tuple[Any, ...]]] = {
-    "filters": ("model", ("cnn",)),
-    "width_multiplier": ("model", ("vgg_a", "vgg_a_light", "vgg_a_dropout")),
-    "dropout": ("model", ("cnn", "vgg_a_dropout")),
-    "negative_slope": ("activation", ("leaky_relu",)),
-    "momentum": ("optimizer", ("sgd", "custom_sign_sgd")),
-    "smoothing": ("loss", ("label_smoothing",)),
-    "focal_alpha": ("loss", ("focal",)),
-    "focal_gamma": ("loss", ("focal",)),
-    "step_size": ("scheduler", ("step",)),
-    "step_gamma": ("scheduler", ("step",)),
-    "plateau_patience": ("scheduler", ("plateau",)),
-    "plateau_factor": ("scheduler", ("plateau",)),
-    "min_learning_rate": ("scheduler", ("cosine",)),
-    "swa_start": ("swa", (True,)),
-    "swa_learning_rate": ("swa", (True,)),
-    "swa_anneal_epochs": ("swa", (True,)),
-}
+from ablation.grid import Expansion, Variant, expand
+from ablation.kinds import Catalog, Component, ImageShape, as_mapping
+from ablation.plain_yaml import MOST_LEVELS, KeyPath
+from ablation.problems import Problem, describe
+from ablation.settings import (
+    DEFAULTS,
+    RUN_FIELDS,
+    Partial,
+    RunSettings,
+    merge,
+    paths,
+    reachable,
+    settings_of_component,
+    spec,
+    spec_json,
+    validated,
+)
+from ablation.texts import choices, shown, suggestion
+
+if TYPE_CHECKING:
+    from ablation.config import Study
 
 
 @dataclass(frozen=True, order=True)
@@ -60,80 +61,230 @@ class Run:
         return str(PurePosixPath("results", "probes", self.variant, f"seed{self.seed}", "probe.json"))
 
 
-def explicit(settings: RunSettings) -> dict[str, Any]:
-    """The keys that the YAML itself names."""
-    return settings.model_dump(exclude_unset=True)
+@dataclass(frozen=True)
+class Matrix:
+    """Every variant of a study by name, in the order of the YAML, and its complete settings: base, then what the
+    variant says, then the override. `base` is what a variant without settings of its own would have."""
+
+    base: RunSettings
+    variants: Mapping[str, Variant]
+    settings: Mapping[str, RunSettings]
 
 
-def layered(layers: Iterable[RunSettings]) -> RunSettings:
-    """The settings of the first layer, with what each later one names laid over them."""
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        merged |= explicit(layer)
-    return RunSettings(**merged)
+@dataclass(frozen=True)
+class Sections:
+    """The parts of a config that make its runs."""
+
+    base: Partial
+    variants: Mapping[str, Partial]
+    override: Partial
+    catalog: Catalog
+    images: ImageShape
 
 
-def resolve(study: Study) -> dict[str, RunSettings]:
-    """The full settings of every variant: base, then the variant, then the override."""
-    return {name: layered((study.base, own, study.override)) for name, own in study.variants.items()}
+def build(sections: Sections) -> tuple[Matrix | None, list[Problem]]:
+    """The matrix; where something in it is not valid, the problems."""
+    variants, problems = _expanded(sections)
+    base, wrong = _validated(merge(DEFAULTS, sections.base, sections.catalog), sections)
+    problems += [(("base", *path), text) for path, text in wrong]
+    bottom = spec(base) if base is not None else merge(DEFAULTS, sections.base, sections.catalog)
+    layered = [_layered(variant, bottom, sections) for variant in variants.values()]
+    for each in layered:
+        problems += each.problems
+    if variants:
+        problems += _unreached(sections.override, layered)
+    settings = {each.variant.name: each.settings for each in layered if each.settings is not None}
+    problems += _duplicates(settings, variants)
+    if problems:
+        return None, list(dict.fromkeys(problems))
+    lowest = merge(bottom, reachable(sections.override, bottom, sections.catalog), sections.catalog)
+    return Matrix(validated(lowest, sections.catalog), variants, settings), []
 
 
-def is_read(key: str, settings: RunSettings) -> bool:
-    """Whether the chosen model, optimizer, loss and scheduler read the setting `key`."""
-    choice, values = READ_ONLY_BY.get(key, (key, (getattr(settings, key),)))
-    return getattr(settings, choice) in values
+@dataclass(frozen=True)
+class _Layered:
+    """A variant between base and override: what the override sets in it, and its settings, where they are valid."""
+
+    variant: Variant
+    override: Partial
+    settings: RunSettings | None
+    problems: list[Problem]
 
 
-def spec(settings: RunSettings) -> dict[str, Any]:
-    """What identifies a run beside its seed, data and code: the settings that it reads, ready for JSON."""
-    return {key: value for key, value in settings.model_dump(mode="json").items() if is_read(key, settings)}
+def _layered(variant: Variant, bottom: Partial, sections: Sections) -> _Layered:
+    own = merge(bottom, variant.own, sections.catalog)
+    override = reachable(sections.override, own, sections.catalog)
+    settings, wrong = _validated(merge(own, override, sections.catalog), sections)
+    if settings is not None:
+        wrong = [((key,), f"{text} (variant '{variant.name}')") for key, text in _refusals(settings, sections.images)]
+    problems = [(_origin(path, variant, override, sections), text) for path, text in wrong]
+    return _Layered(variant, override, settings, problems)
 
 
-def spec_json(settings: RunSettings) -> str:
-    """The spec in one canonical line, as it stands on the command line of `train.py`."""
-    return json.dumps(spec(settings), sort_keys=True, separators=(",", ":"))
+def _expanded(sections: Sections) -> tuple[dict[str, Variant], list[Problem]]:
+    variants: dict[str, Variant] = {}
+    problems: list[Problem] = []
+    for entry in sections.variants:
+        try:
+            given = _with_likeness(entry, sections)
+        except LikeError as error:
+            problems.append((("variants", entry, "like"), str(error)))
+            continue
+        found, wrong = expand(entry, given, sections.catalog)
+        problems += wrong
+        for variant in found:
+            other = variants.setdefault(variant.name, variant)
+            if other is not variant:
+                text = f"makes the variant '{variant.name}', and '{other.entry}' makes one of that name; rename one"
+                problems.append((("variants", entry), text))
+    return variants, problems
 
 
-def differences(one: RunSettings, other: RunSettings) -> set[str]:
-    """The settings in which two runs differ."""
-    ours, theirs = spec(one), spec(other)
-    return {key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key)}
+class LikeError(ValueError):
+    """A variant is like none, or like itself."""
 
 
-def duplicates(resolved: Mapping[str, RunSettings]) -> list[tuple[str, str]]:
-    """Variants that would train the same run as an earlier one: the earlier one's name, and theirs."""
+def _with_likeness(entry: str, sections: Sections, above: tuple[str, ...] = ()) -> Partial:
+    """A variant's entry, laid over the settings of the one that it is like; not over that one's grid."""
+    given = sections.variants[entry]
+    like = given.get("like")
+    if like is None:
+        return given
+    if not isinstance(like, str) or like not in sections.variants:
+        raise LikeError(
+            f"no variant {shown(like)}; {suggestion(like, sections.variants)}Variants: {choices(sections.variants)}"
+        )
+    if like in (entry, *above):
+        raise LikeError("leads back to this variant")
+    if len(above) > MOST_LEVELS:
+        raise LikeError(f"leads through more than {MOST_LEVELS} variants, each like another")
+    below = _with_likeness(like, sections, (entry, *above))
+    settings = {key: value for key, value in below.items() if key not in Expansion.model_fields}
+    return merge(settings, given, sections.catalog)
+
+
+def _validated(complete: Partial, sections: Sections) -> tuple[RunSettings | None, list[Problem]]:
+    try:
+        return validated(complete, sections.catalog), []
+    except ValidationError as error:
+        found = error.errors()
+    # A list that lost its bad items is then too short as well, which tells nothing more.
+    bad = {details["loc"][:end] for details in found for end in range(1, len(details["loc"]))}
+
+    def valid_keys(path: KeyPath) -> list[str]:
+        return [key for key in _fields_at(path, complete, sections.catalog) if key != "name" or not path]
+
+    wrong = [each for each in found if each["type"] != "too_short" or each["loc"] not in bad]
+    return None, [_with_hint(describe(each, valid_keys), sections.catalog) for each in wrong]
+
+
+def _fields_at(path: KeyPath, settings: Any, catalog: Catalog) -> Mapping[str, type[Component] | None]:
+    """The valid keys at a path, with their kinds where they are components."""
+    fields: Mapping[str, type[Component] | None] = RUN_FIELDS
+    if not path:
+        return dict.fromkeys(RunSettings.model_fields)
+    for part in path:
+        kind, settings = fields[str(part)], as_mapping(settings[part])
+        assert kind is not None, "only a component has keys of its own"
+        fields = settings_of_component(settings.get("name"), kind, catalog)
+    return fields
+
+
+def _with_hint(problem: Problem, catalog: Catalog) -> Problem:
+    """A setting that stands beside the component that it belongs to."""
+    path, text = problem
+    if len(path) == 1 and text.startswith("unknown key"):
+        for key, kind in RUN_FIELDS.items():
+            if path[0] in settings_of_component(None, kind, catalog):
+                return path, f"is a setting of the {key}; write {key}: {{{path[0]}: ...}}"
+    return problem
+
+
+def _origin(path: KeyPath, variant: Variant, override: Partial, sections: Sections) -> KeyPath:
+    """The key of the config that sets this setting of a variant, or something in it."""
+    if _sets(override, path):
+        return ("override", *path)
+    for end in range(len(path), 0, -1):
+        if path[:end] in variant.places:
+            return (*variant.places[path[:end]], *path[end:])  # type: ignore[index]
+    entry: str | None = variant.entry
+    while entry is not None:
+        if _sets(sections.variants[entry], path):
+            return ("variants", entry, *path)
+        entry = sections.variants[entry].get("like")
+    return ("base", *path) if _sets(sections.base, path) else ("variants", variant.entry)
+
+
+def _sets(settings: Any, path: KeyPath) -> bool:
+    for part in path:
+        settings = as_mapping(settings)
+        if not isinstance(settings, Mapping) or part not in settings:
+            # Inside a list, which is set as a whole.
+            return isinstance(settings, list | tuple) and isinstance(part, int)
+        settings = settings[part]
+    return True
+
+
+def _refusals(settings: RunSettings, images: ImageShape) -> Iterator[tuple[str, str]]:
+    """What the components refuse in the other settings and in the images, by the component's key."""
+    for key, value in settings:
+        for part in value.parts() if isinstance(value, Component) else ():
+            try:
+                part.check(settings, images)
+            except ValueError as error:
+                yield key, str(error)
+    for key in ("mean", "std"):
+        count = len(getattr(settings, key))
+        if count not in (1, images.channels):
+            yield key, f"has {count} values, and the images have {images.channels} channel(s)"
+
+
+def _unreached(override: Partial, layered: Sequence[_Layered]) -> Iterator[Problem]:
+    """Settings of the override that no variant's component has."""
+    reached = {path for each in layered for path in paths(each.override)}
+    for path in paths(override):
+        if path not in reached:
+            kind = path[0] if len(path) < 3 else path[-2]
+            yield ("override", *path), f"reaches no run: no variant's {kind} has the setting '{path[-1]}'"
+
+
+def _duplicates(settings: Mapping[str, RunSettings], variants: Mapping[str, Variant]) -> Iterator[Problem]:
+    """Variants that would train the same run as an earlier one."""
     first: dict[str, str] = {}
-    pairs = [(first.setdefault(spec_json(settings), name), name) for name, settings in resolved.items()]
-    return [(one, other) for one, other in pairs if one != other]
+    for name, each in settings.items():
+        one = first.setdefault(spec_json(each), name)
+        if one != name:
+            entry = variants[name].entry
+            lead = "" if entry == name else f"'{name}' "
+            text = f"{lead}is the same run as variant '{one}'; keep one of them, and let the tables' rows share it"
+            yield ("variants", entry), text
 
 
 def runs(study: Study) -> list[Run]:
     """The whole matrix, variant x seed, in the order of the YAML."""
-    return [Run(variant, seed) for variant, seed in product(study.variants, study.seeds)]
+    return runs_of(study.matrix.variants, study)
 
 
-def packs(seeds: Sequence[int], size: int) -> list[Sequence[int]]:
-    """The seeds in their order, so many in a pack, and what is left in the last."""
-    return [seeds[start : start + size] for start in range(0, len(seeds), size)]
+def runs_of(variants: Iterable[str], study: Study) -> list[Run]:
+    """The runs of these variants, each once."""
+    return [Run(variant, seed) for variant, seed in product(dict.fromkeys(variants), study.seeds)]
 
 
 def runs_of_table(study: Study, table: str) -> list[Run]:
     """The runs that a table compares."""
-    variants = dict.fromkeys(row.variant for row in study.tables[table].rows)
-    return [Run(variant, seed) for variant, seed in product(variants, study.seeds)]
+    return runs_of((row.variant for row in study.tables[table].rows), study)
 
 
 def runs_of_landscape(study: Study) -> list[Run]:
-    """The runs that the landscape section compares, each once."""
-    if study.landscape is None:
-        return []
-    variants = dict.fromkeys(name for model in study.landscape.models for name in model.variants)
-    return [Run(variant, seed) for variant, seed in product(variants, study.seeds)]
+    """The runs that the landscape section compares."""
+    return runs_of((name for model in study.landscape_models for name in model.variants), study)
 
 
 def probed_runs(study: Study) -> list[Run]:
-    """The runs that are trained once more with probes, each once."""
-    if study.landscape is None:
-        return []
-    variants = dict.fromkeys(name for model in study.landscape.models for name in model.probed.values())
-    return [Run(variant, seed) for variant, seed in product(variants, study.seeds)]
+    """The runs that are trained once more with probes."""
+    return runs_of((name for model in study.landscape_models for name in model.probed.values()), study)
+
+
+def packs(seeds: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    """The seeds in their order, so many in a pack, and what is left in the last."""
+    return [seeds[start : start + size] for start in range(0, len(seeds), size)]

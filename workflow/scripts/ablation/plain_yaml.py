@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from ablation.texts import shown
+
 KeyPath = tuple[str | int, ...]
 # What YAML holds only as an escape ("\\0"): it would reach files, figures and command lines.
 CONTROL = yaml.reader.Reader.NON_PRINTABLE
@@ -70,7 +72,7 @@ def read_plain(path: str | Path) -> tuple[dict[str, Any], dict[KeyPath, str]]:
         ConfigError: it cannot be read, or is no YAML of plain values.
     """
     name = os.path.relpath(path)
-    text = _read_text(path, name)
+    text = read_text(path)
     try:
         loader = PlainLoader(text)
         root = loader.get_single_node()
@@ -86,7 +88,13 @@ def read_plain(path: str | Path) -> tuple[dict[str, Any], dict[KeyPath, str]]:
         raise ConfigError([f"{name}: {TOO_DEEP}"]) from error
 
 
-def _read_text(path: str | Path, name: str) -> str:
+def read_text(path: str | Path) -> str:
+    """The text of a file of a study.
+
+    Raises:
+        ConfigError: it is no file, is too large or is no text.
+    """
+    name = os.path.relpath(path)
     try:
         # Opening a pipe would wait for its writer.
         status = os.stat(path)
@@ -176,9 +184,3 @@ def dotted(path: KeyPath) -> str:
 def _legible(key: object) -> str:
     text = str(key)
     return text if text.isprintable() and 0 < len(text) <= 60 and " " not in text else shown(text)
-
-
-def shown(value: Any) -> str:
-    """A value in a message: on one line, and not too long."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,61 +1,207 @@
-"""Where a result comes from: digest of the code that made it, commit, versions. No torch."""
+"""Where a result comes from: digest of the code that made it, commit, versions. No torch.
+
+The digest of a run's code covers the meaning of the training loop and of the components that the run names: their
+definitions, and all definitions of ours that these refer to, found by name. Text that changes no figure is left out:
+comments, docstrings, descriptions, messages and display names. So is the machinery around the mathematics (checkpoints,
+records, progress): what lies outside the folders of the mathematics, and what a checkpoint holds, which has a version.
+"""
 
 from __future__ import annotations
 
 import ast
 import hashlib
 import subprocess
-from functools import lru_cache
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from platform import python_version
 
+from ablation.settings import RunSettings
+
 SCRIPTS = Path(__file__).resolve().parents[1]
+# Where the mathematics of a run is, besides the files of its own components.
+MATHEMATICS = (SCRIPTS / "ablation/training", SCRIPTS / "ablation/components")
+LOOP = ("ablation/training/loop.py", ("Training", "train"))
+PROBE = ("ablation/training/probes.py", ("Probe",))
+# What refuses settings, and what a checkpoint holds.
+SILENT_METHODS = {"check", "state_dict", "load_state_dict"}
 
 
-@lru_cache
-def code_digest(script: str) -> str:
-    """Digest of the meaning of a script and of all modules of ours that it imports, directly or not.
+@dataclass(frozen=True)
+class Definition:
+    """A function, class or value of a module, by its name there. "" is what the module does beside them."""
 
-    The digest is that of the syntax trees without docstrings: comments, docstrings and layout leave it as it is.
-    """
-    pending, seen = [SCRIPTS / script], {}
+    file: Path
+    name: str
+
+
+def training_digest(settings: RunSettings, *, probed: bool = False) -> str:
+    """Digest of the code that trains such a run: 16 hex digits."""
+    return _training_digest(frozenset(type(component) for component in settings.components()), probed)
+
+
+@cache
+def _training_digest(components: frozenset[type], probed: bool) -> str:
+    roots = [Definition(SCRIPTS / file, name) for file, names in (LOOP, PROBE)[: 1 + probed] for name in names]
+    files = {each: Path(str(sys.modules[each.__module__].__file__)) for each in components}
+    roots += [Definition(file, each.__name__) for each, file in files.items()]
+    own = [file.parent for file in files.values() if not file.is_relative_to(SCRIPTS)]
+
+    def is_mathematics(file: Path) -> bool:
+        return any(map(file.is_relative_to, MATHEMATICS if file.is_relative_to(SCRIPTS) else own))
+
+    return _digest(roots, is_mathematics, _Silenced)
+
+
+@cache
+def script_digest(script: str) -> str:
+    """Digest of a script and of everything of ours that it refers to: comments, docstrings and layout do not count."""
+    return _digest(_all_of(SCRIPTS / script, _WithoutDocstrings), lambda file: True, _WithoutDocstrings)
+
+
+def _digest(
+    roots: Iterable[Definition], follows: Callable[[Path], bool], reader: Callable[[], _WithoutDocstrings]
+) -> str:
+    """Digest of these definitions and of all that they refer to, in files that it follows."""
+    pending, seen = list(roots), dict[Definition, str]()
     while pending:
-        path = pending.pop()
-        if path not in seen:
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            seen[path] = ast.dump(_without_docstrings(tree))
-            pending += _imported_files(tree)
-    text = "\n".join(f"{path.relative_to(SCRIPTS)}\n{seen[path]}" for path in sorted(seen))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+        each = pending.pop()
+        if each in seen or not follows(each.file):
+            continue
+        module = _module(each.file, reader)
+        if each.name in module.definitions:
+            seen[each] = "\n".join(map(ast.dump, module.definitions[each.name]))
+            pending += [Definition(each.file, ""), *module.references(each.name)]
+        elif each.name in module.imports:
+            pending.append(module.imports[each.name])
+        else:
+            pending += _all_of(each.file, reader)
+    lines = sorted(f"{each.file.name} {each.name}\n{text}" for each, text in seen.items())
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and body:
-            first = body[0]
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                del body[0]
-    return tree
+def _all_of(file: Path, reader: Callable[[], _WithoutDocstrings]) -> list[Definition]:
+    return [Definition(file, name) for name in _module(file, reader).definitions]
 
 
-def _imported_files(tree: ast.Module) -> list[Path]:
-    """Files of ours that a module imports anywhere in it, the packages around them included."""
-    names: set[str] = set()
+class _Module:
+    """The definitions of a file, without what does not count, and where its imported names are defined."""
+
+    def __init__(self, file: Path, reader: Callable[[], _WithoutDocstrings]):
+        self.file = file
+        tree = reader().visit(ast.parse(file.read_text(encoding="utf-8")))
+        self.imports = dict(_imports(tree, file.parent))
+        self.definitions: dict[str, list[ast.AST]] = {"": []}
+        for statement in tree.body:
+            if not isinstance(statement, ast.Import | ast.ImportFrom):
+                for name in _defined(statement):
+                    self.definitions.setdefault(name, []).append(statement)
+
+    def references(self, name: str) -> Iterator[Definition]:
+        """What a definition refers to, here and in other files of ours."""
+        if not name and "*" in self.imports:
+            yield self.imports["*"]
+        for statement in self.definitions[name]:
+            for node in ast.walk(statement):
+                if isinstance(node, ast.Name) and node.id in self.definitions:
+                    yield Definition(self.file, node.id)
+                elif isinstance(node, ast.Name) and node.id in self.imports:
+                    yield self.imports[node.id]
+                elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                    module = self.imports.get(node.value.id)
+                    if module is not None and not module.name:
+                        yield Definition(module.file, node.attr)
+
+
+@cache
+def _module(file: Path, reader: Callable[[], _WithoutDocstrings]) -> _Module:
+    return _Module(file, reader)
+
+
+def _defined(statement: ast.stmt) -> list[str]:
+    """The names that a statement defines; "" for one that defines none."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return [statement.name]
+    targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+    names = [node.id for target in targets if target for node in ast.walk(target) if isinstance(node, ast.Name)]
+    return names or [""]
+
+
+def _imports(tree: ast.Module, folder: Path) -> Iterator[tuple[str, Definition]]:
+    """Names that are imported from files of ours, or from beside the file, anywhere in it; a module has no name."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            for alias in node.names:
+                file = _file_of(alias.name, folder)
+                if file and (alias.asname or "." not in alias.name):
+                    yield alias.asname or alias.name, Definition(file, "")
+                elif file:  # `import a.b` binds `a`, of which anything may be used
+                    yield alias.name.partition(".")[0], Definition(file, "*")
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    parents = {".".join(name.split(".")[:end]) for name in names for end in range(1, name.count(".") + 2)}
-    bases = [SCRIPTS.joinpath(*name.split(".")) for name in parents]
-    candidates = [path for base in bases for path in (base.with_suffix(".py"), base / "__init__.py")]
-    return [path for path in candidates if path.is_file()]
+            for alias in node.names:
+                submodule, file = _file_of(f"{node.module}.{alias.name}", folder), _file_of(node.module, folder)
+                if submodule:
+                    yield alias.asname or alias.name, Definition(submodule, "")
+                elif file:
+                    yield alias.asname or alias.name, Definition(file, alias.name)
+
+
+def _file_of(module: str, folder: Path) -> Path | None:
+    parts = module.split(".")
+    bases = [above.joinpath(*parts) for above in (SCRIPTS, folder)]
+    files = [file for base in bases for file in (base.with_suffix(".py"), base / "__init__.py")]
+    return next((file for file in files if file.is_file()), None)
+
+
+class _WithoutDocstrings(ast.NodeTransformer):
+    """Takes docstrings out of a syntax tree; comments are not in it."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
+
+
+class _Silenced(_WithoutDocstrings):
+    """Takes out what changes no figure: messages, annotations, display names, and of settings (a run has all of them)
+    ranges, defaults and descriptions."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        return None if _calls(node.value, "print") else super().visit_Expr(node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        return ast.Raise()
+
+    def visit_Assert(self, node: ast.Assert) -> ast.AST | None:
+        return None
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        is_for_types = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return None if is_for_types else self.generic_visit(node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        return None if ast.unparse(node.targets[0]) == "display_name" else self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        node.value = None if _calls(node.value, "Field") else node.value
+        return self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        node.body = [each for each in node.body if getattr(each, "name", None) not in SILENT_METHODS]
+        return self.generic_visit(node)
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+
+def _calls(node: ast.AST | None, function: str) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == function
 
 
 def git_commit() -> str | None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ablation.files import whole_file, write_text
 
-RECORD_VERSION: Literal[2] = 2
+RECORD_VERSION: Literal[3] = 3
 HISTORY_COLUMNS = (
     "epoch",
     "learning_rate",
@@ -81,7 +81,7 @@ class RunRecord(_Part):
     `epochs` are those begun: a diverged run diverged in the last of them.
     """
 
-    record_version: Literal[2] = RECORD_VERSION
+    record_version: Literal[3] = RECORD_VERSION
     study: str
     variant: str
     seed: int
@@ -122,7 +122,7 @@ class ProbeRecord(_Part):
     `step_sizes` are multiples of the learning rate. `train_losses` by epoch show that it is the same run.
     """
 
-    record_version: Literal[2] = RECORD_VERSION
+    record_version: Literal[3] = RECORD_VERSION
     study: str
     variant: str
     seed: int

@@ -62,7 +62,7 @@ def by_seed(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
     index = pd.MultiIndex.from_tuples(_keys(study), names=["quantity", "pair", "seed"])
     without, with_it = (
         figures[figures["model"] == model.label].set_index(list(index.names)).reindex(index)
-        for model in landscape_of(study).models
+        for model in study.landscape_models
     )
     table = pd.DataFrame({"without": without["value"], "with": with_it["value"]}, dtype="float64")
     table["ratio"] = table["with"] / table["without"]
@@ -73,8 +73,7 @@ def by_seed(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
 
 def _keys(study: Study) -> list[tuple[Quantity, str, int]]:
     """Quantity, pair and seed of every line, in the order of the report; a quantity without pairs has its lines too."""
-    one, other = landscape_of(study).models
-    pairs = [pair for pair in one.probed if pair in other.probed] or [""]
+    pairs = list(landscape_of(study).probed) or [""]
     return [
         (quantity, pair, seed)
         for quantity in get_args(Quantity)

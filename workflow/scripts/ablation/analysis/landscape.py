@@ -19,9 +19,9 @@ from typing import Any
 
 import pandas as pd
 
-from ablation import matrix
 from ablation.analysis.runs import FINISHED, load_history
-from ablation.config import Landscape, LandscapeModel, Study
+from ablation.config import Landscape, Study
+from ablation.landscape_models import LandscapeModel
 from ablation.matrix import Run
 from ablation.step_trace import read_steps
 
@@ -62,7 +62,7 @@ ACCURACY_KINDS = {
 def left_out(study: Study, runs: pd.DataFrame) -> dict[str, list[float]]:
     """By model, the learning rates that are not in its band because a run diverged there, ascending."""
     rates = _rate_of_variants(study)
-    models = landscape_of(study).models
+    models = study.landscape_models
     return {model.label: sorted(rates[variant] for variant in _diverged(model, runs)) for model in models}
 
 
@@ -85,7 +85,7 @@ def bands(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
     """
     landscape = landscape_of(study)
     parts = []
-    for model in landscape.models:
+    for model in study.landscape_models:
         of_band = runs[runs["variant"].isin(set(model.band) - _diverged(model, runs))]
         for seed, kept in of_band.groupby("seed", sort=False):
             if len(kept) >= 2 and (kept["status"] == "completed").all():
@@ -138,7 +138,7 @@ def learning_rates(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
             "trains": _trains(run, landscape),
             "epochs_to_mark": _epochs_to_mark(run, landscape),
         }
-        for model in landscape.models
+        for model in study.landscape_models
         for variant in dict.fromkeys((*model.band, *model.larger))
         for _, run in runs[runs["variant"] == variant].iterrows()
     ]
@@ -167,7 +167,7 @@ def accuracies(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
     """
     rates, completed = _rate_of_variants(study), runs[runs["status"] == "completed"]
     parts = []
-    for model in landscape_of(study).models:
+    for model in study.landscape_models:
         for variant, seed in product(model.band, study.seeds):
             if ((completed["variant"] == variant) & (completed["seed"] == seed)).any():
                 history = load_history(Run(variant, seed))[["epoch", "heldout_accuracy"]]
@@ -182,7 +182,7 @@ def landscape_of(study: Study) -> Landscape:
 
 
 def _rate_of_variants(study: Study) -> dict[str, float]:
-    return {variant: settings.learning_rate for variant, settings in matrix.resolve(study).items()}
+    return {variant: settings.optimizer.learning_rate for variant, settings in study.matrix.settings.items()}
 
 
 def frame(lines: list[dict[str, Any]], kinds: Mapping[str, str]) -> pd.DataFrame:

@@ -22,11 +22,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from ablation import matrix
 from ablation.analysis.figures import BAND_STRENGTH, COLOURS, LARGEST_LINEAR_RATIO, STYLE, plain
 from ablation.analysis.runs import FINISHED
 from ablation.config import Landscape, Study
-from ablation.names import STUDY_NAMES
 
 # The columns read of each CSV file.
 COLUMNS: Final = {
@@ -78,8 +76,8 @@ def landscape_figures(frames: Frames, study: Study) -> dict[str, Figure]:
 
 
 def pairs(study: Study) -> list[str]:
-    """The names of the pairs of probed variants: those of the first model."""
-    return list(_landscape(study).models[0].probed)
+    """The names of the pairs of probed variants."""
+    return list(_landscape(study).probed)
 
 
 def bands_figure(bands: pd.DataFrame, left_out: pd.DataFrame, study: Study) -> Figure:
@@ -183,7 +181,7 @@ def _landscape(study: Study) -> Landscape:
 
 
 def _labels(landscape: Landscape) -> list[str]:
-    return [model.label for model in landscape.models]
+    return list(landscape.models.values())
 
 
 def _of(frame: pd.DataFrame, label: str) -> pd.DataFrame:
@@ -430,7 +428,7 @@ def _setting(probes: pd.DataFrame) -> str:
     """Optimizer and learning rate of the probed runs, in words."""
     if probes.empty:
         return ""
-    optimizers = [STUDY_NAMES.get(name, name) for name in dict.fromkeys(probes["optimizer"])]
+    optimizers = list(dict.fromkeys(probes["optimizer"]))
     low, high = probes["learning_rate"].min(), probes["learning_rate"].max()
     rates = f"{high:g}" if low == high else f"{low:g} to {high:g}"
     return f"{' and '.join(optimizers)}, learning rate {rates}"
@@ -450,12 +448,8 @@ def _path_caption(probes: pd.DataFrame, landscape: Landscape) -> str:
 
 def _bands_caption(bands: pd.DataFrame, left_out: pd.DataFrame, study: Study) -> str:
     """Over which learning rates and seeds the bands were taken, and what is not in them."""
-    landscape, resolved = _landscape(study), matrix.resolve(study)
-    labels = _labels(landscape)
-    rates = [_listed(sorted({resolved[name].learning_rate for name in model.band})) for model in landscape.models]
-    if rates[0] != rates[1]:
-        rates = [f"{text} ({label})" for text, label in zip(rates, labels, strict=True)]
-    over = "; ".join(dict.fromkeys(rates))
+    landscape = _landscape(study)
+    labels, over = _labels(landscape), _listed(sorted(landscape.band))
     taken = "" if bands.empty else f"Minimum and maximum over the learning rates {over}; {_seeds(bands, landscape)}."
     return " ".join(filter(None, [taken, *(_left_out(_of(left_out, label), label) for label in labels)]))
 

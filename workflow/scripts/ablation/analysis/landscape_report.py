@@ -10,11 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from ablation import matrix
 from ablation.analysis import claims, landscape, probes
 from ablation.analysis.markdown import NOTHING, amount, escaped, markdown_table
+from ablation.analysis.runs import EARLIER
 from ablation.config import Landscape, Study
-from ablation.names import STUDY_NAMES
 
 
 def landscape_section(study: Study, runs: pd.DataFrame) -> dict[str, Any] | None:
@@ -53,17 +52,16 @@ def quantity_names(study: Study) -> dict[str, str]:
 def pair_titles(study: Study) -> dict[str, str]:
     """How the probed variants of a pair were trained, by the pair's name: optimizer and learning rate."""
     assert study.landscape is not None
-    settings = matrix.resolve(study)
-    return {
-        pair: f"{STUDY_NAMES[settings[variant].optimizer]} at learning rate {settings[variant].learning_rate:g}"
-        for pair, variant in study.landscape.models[0].probed.items()
+    optimizers = {
+        pair: study.matrix.settings[variant].optimizer for pair, variant in study.landscape_models[0].probed.items()
     }
+    return {pair: f"{each.display_name} at learning rate {each.learning_rate:g}" for pair, each in optimizers.items()}
 
 
 def claims_markdown(study: Study, claims: pd.DataFrame, titles: dict[str, str]) -> str:
     """The figures behind the claims, one line a quantity and pair of probed variants."""
     assert study.landscape is not None
-    names, (without, with_it) = quantity_names(study), study.landscape.models
+    names, (without, with_it) = quantity_names(study), study.landscape_models
     lines = []
     for line in claims.to_dict("records"):
         pair = titles.get(line["pair"], line["pair"])
@@ -104,9 +102,9 @@ def rates_markdown(landscape: Landscape, rates: pd.DataFrame) -> str:
     lines = []
     for rate, of_rate in rates.groupby("learning_rate"):
         line: dict[str, Any] = {"learning rate": f"{rate:g}"}
-        for model in landscape.models:
-            runs = of_rate[of_rate["model"] == model.label]
-            label = escaped(model.label)
+        for model in landscape.models.values():
+            runs = of_rate[of_rate["model"] == model]
+            label = escaped(model)
             line[label] = _spread(runs["last_accuracy"].mean(), runs["last_accuracy"].std())
             line[f"{label}: runs that train"] = _trains(runs)
             line[f"{label}: epochs to {landscape.accuracy_mark:g} %"] = _epochs(runs)
@@ -157,3 +155,5 @@ def _lost_probes(states: pd.DataFrame) -> Iterator[str]:
     for state in states[states["status"] != "completed"].to_dict("records"):
         reason = f": {escaped(state['problem'])}" if state["problem"] else ""
         yield f"`{state['path']}` is {state['status']}{reason}"
+    for path in states["path"][states["code"] == EARLIER]:
+        yield f"`{path}` was made by earlier training code and kept"

@@ -19,10 +19,11 @@ import pandas as pd
 
 from ablation import matrix
 from ablation.analysis.landscape import frame, landscape_of
-from ablation.analysis.runs import digest_of_data, load_history
+from ablation.analysis.runs import changes_text, code_of, digest_of_data, load_history
 from ablation.config import Study
 from ablation.matrix import Run
 from ablation.records import ProbedStep, ProbeRecord, RecordError, read_probe
+from ablation.settings import spec
 
 PROBE_KINDS = {
     "pair": "object",
@@ -49,6 +50,7 @@ PROBE_STATE_KINDS = {
     "path": "object",
     "status": "object",
     "problem": "object",
+    "code": "object",
     "same_as_run": "boolean",
     "relative_cost": "float64",
 }
@@ -66,7 +68,8 @@ def probe_states(study: Study) -> pd.DataFrame:
     """One line a run to probe: is there a probe, is it of the same training as the run, and what did it cost?
 
     `status` is completed, missing, damaged (not readable) or outdated (of other settings or other data than now);
-    `problem` says why. `same_as_run` compares the training losses, and is empty where the run has no history.
+    `problem` says why. `code` tells whether its code is that of today. `same_as_run` compares the training losses, and
+    is empty where the run has no history.
     `relative_cost` is the time of a probe over that of a training step.
     """
     lines = []
@@ -74,6 +77,7 @@ def probe_states(study: Study) -> pd.DataFrame:
         status, problem, record = _load_probe(study, run)
         line = {"variant": run.variant, "seed": run.seed, "path": run.probe, "status": status, "problem": problem}
         if record is not None:
+            line["code"] = code_of(record, study.matrix.settings[run.variant], probed=True)
             line["same_as_run"] = _same_as_run(record, run)
             if record.seconds_per_probe is not None:
                 line["relative_cost"] = record.seconds_per_probe / record.seconds_per_step
@@ -91,7 +95,7 @@ def _load_probe(study: Study, run: Run) -> _Loaded:
         return _Loaded("damaged", str(error))
     changed = _changed(record, study)
     if changed:
-        return _Loaded("outdated", f"made with other settings: {', '.join(changed)}")
+        return _Loaded("outdated", f"made with other settings: {changed}")
     if digest_of_data(study) not in (None, record.origin.data_digest):
         return _Loaded("outdated", "made with other data")
     return _Loaded("completed", record=record)
@@ -106,14 +110,14 @@ def _check(record: ProbeRecord, run: Run) -> None:
         raise RecordError(f"{run.probe} has paths of another length than its step sizes; delete it and probe anew")
 
 
-def _changed(record: ProbeRecord, study: Study) -> list[str]:
+def _changed(record: ProbeRecord, study: Study) -> str:
     """Settings of the run, and of the probing, that are not those of the study now."""
     probing = landscape_of(study).probe
-    then = record.spec | {"every": record.every, "step_sizes": record.step_sizes}
-    now = matrix.spec(matrix.resolve(study)[record.variant])
-    now |= {"every": probing.every, "step_sizes": probing.step_sizes}
-    absent = "(not set)"
-    return [key for key in sorted({*then, *now}) if then.get(key, absent) != now.get(key, absent)]
+    now = spec(study.matrix.settings[record.variant])
+    return changes_text(
+        record.spec | {"every": record.every, "step_sizes": record.step_sizes},
+        now | {"every": probing.every, "step_sizes": probing.step_sizes},
+    )
 
 
 def _same_as_run(record: ProbeRecord, run: Run) -> Any:
@@ -132,13 +136,12 @@ def probes(study: Study) -> pd.DataFrame:
     gradient there minus that at the start, `relative_gradient_distance` that over the norm at the start, and
     `smoothness` the largest distance over distance moved (effective beta-smoothness). Values may be NaN or infinite.
     """
-    settings = matrix.resolve(study)
     lines = []
-    for model in landscape_of(study).models:
+    for model in study.landscape_models:
         for (pair, variant), seed in product(model.probed.items(), study.seeds):
             record = _load_probe(study, Run(variant, seed)).record
             names = {"pair": pair, "model": model.label, "variant": variant, "seed": seed}
-            names["optimizer"] = settings[variant].optimizer
+            names["optimizer"] = study.matrix.settings[variant].optimizer.display_name
             if record is not None:
                 lines += [names | _probed_step(step, record.step_sizes) for step in record.steps]
     return frame(lines, PROBE_KINDS)

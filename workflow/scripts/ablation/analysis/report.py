@@ -15,13 +15,13 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ablation import matrix
 from ablation.analysis.landscape_report import landscape_section
 from ablation.analysis.markdown import NOTHING, amount, escaped, markdown_table, number
-from ablation.analysis.runs import FINISHED
+from ablation.analysis.runs import EARLIER, FINISHED
 from ablation.analysis.tables import comparison, cost, settings_overview, settings_text
 from ablation.config import Study
 from ablation.files import write_text
+from ablation.settings import flat, spec
 
 COUNTED = ("diverged", "missing")
 ACCURACY_COLUMN = "accuracy"
@@ -37,7 +37,7 @@ LOSSES = {
 FORCED = ("diverged", "outdated", "damaged")
 ORIGINS = {
     "git_commit": "Commit",
-    "code_digest": "Digest of the training code",
+    "code": "Training code",
     "data_digest": "Digest of the data",
     "versions": "Versions",
     "device": "Device",
@@ -59,7 +59,8 @@ def render(study: Study, runs: pd.DataFrame, configfiles: Sequence[str] = ()) ->
         "tables": [_table(study, table_id, runs) for table_id in study.tables],
         "landscape": landscape_section(study, runs),
         "chosen_on": _chosen_on(study),
-        "base": settings_text(matrix.layered((study.base, study.override)).model_dump()),
+        "kept": kept_text(runs),
+        "base": settings_text(flat(spec(study.matrix.base))),
         "settings": _settings_markdown(study, runs),
         "cost": _cost_markdown(runs),
         "origins": origins,
@@ -87,16 +88,16 @@ def _summary(study: Study, runs: pd.DataFrame) -> str:
     seeds = ("seed " if len(study.seeds) == 1 else "seeds ") + ", ".join(map(str, study.seeds))
     completed = int((runs["status"] == "completed").sum())
     return (
-        f"Study `{study.study}` on the data set `{study.data.name}`: {len(study.variants)} variants, each trained with "
-        f"{seeds}. {completed} of {len(runs)} runs completed."
+        f"Study `{study.study}` on the data set `{study.data.name}`: {len(study.matrix.variants)} variants, each "
+        f"trained with {seeds}. {completed} of {len(runs)} runs completed."
     )
 
 
 def _notices(study: Study) -> Iterator[str]:
     """What makes every figure another than the study's."""
-    forced = matrix.explicit(study.override)
-    if forced:
-        yield f"Every run was made with `{settings_text(forced)}`, whatever its variant says: this is a quick look."
+    if study.override:
+        forced = settings_text(flat(study.override))
+        yield f"Every run that has these settings was made with `{forced}`, whatever its variant says: a quick look."
     if study.data.train_images_per_class is not None:
         yield f"Every run was trained on {study.data.train_images_per_class} images of each class only."
 
@@ -201,6 +202,12 @@ def origin_counts(runs: pd.DataFrame) -> dict[str, dict[str, int]]:
     return {
         name: finished[column].fillna("unknown").value_counts(sort=False).to_dict() for column, name in ORIGINS.items()
     }
+
+
+def kept_text(runs: pd.DataFrame) -> str:
+    """The runs that earlier training code made, by variant; empty where there is none."""
+    by_variant = runs[runs["code"] == EARLIER].groupby("variant", sort=False)["seed"]
+    return "; ".join(f"`{variant}`, seed {', '.join(map(str, seeds))}" for variant, seeds in by_variant)
 
 
 def _warnings(origins: dict[str, dict[str, int]]) -> Iterator[str]:

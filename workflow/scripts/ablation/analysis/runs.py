@@ -17,10 +17,13 @@ from ablation import matrix
 from ablation.arrays import PreparedDataError, read_description
 from ablation.config import Study
 from ablation.matrix import Run
-from ablation.records import HISTORY_COLUMNS, RecordError, RunRecord, read_record
-from ablation.settings import RunSettings
+from ablation.provenance import training_digest
+from ablation.records import HISTORY_COLUMNS, ProbeRecord, RecordError, RunRecord, read_record
+from ablation.settings import RunSettings, changes, spec
 
 FINISHED = ("completed", "diverged")
+# Whether a run's code is that of today.
+CURRENT, EARLIER = "current", "earlier"
 LOST = ("missing", "outdated", "damaged")
 KINDS = {
     "variant": "object",
@@ -40,7 +43,7 @@ KINDS = {
     "interruptions": "Int64",
     "device": "object",
     "git_commit": "object",
-    "code_digest": "object",
+    "code": "object",
     "data_digest": "object",
     "versions": "object",
     "directory": "object",
@@ -69,9 +72,8 @@ def load_runs(study: Study) -> pd.DataFrame:
     or other data than now). A run of these three has no figures here, so none can slip into a table; `problem` says
     why.
     """
-    resolved = matrix.resolve(study)
     data_digest = digest_of_data(study)
-    rows = [_row(run, resolved[run.variant], data_digest) for run in matrix.runs(study)]
+    rows = [_row(run, study.matrix.settings[run.variant], data_digest) for run in matrix.runs(study)]
     return pd.DataFrame(rows, columns=list(KINDS)).astype(KINDS)
 
 
@@ -110,12 +112,17 @@ def _row(run: Run, settings: RunSettings, data_digest: str | None) -> dict[str, 
         _check(record, run)
     except RecordError as error:
         return row | {"status": "damaged", "problem": str(error)}
-    changes = _changes(record.spec, matrix.spec(settings))
-    if changes:
-        return row | {"status": "outdated", "problem": f"made with other settings: {changes}"}
+    changed = changes_text(record.spec, spec(settings))
+    if changed:
+        return row | {"status": "outdated", "problem": f"made with other settings: {changed}"}
     if data_digest not in (None, record.origin.data_digest):
         return row | {"status": "outdated", "problem": f"made with other data than those of digest {data_digest}"}
-    return row | _figures(record)
+    return row | _figures(record) | {"code": code_of(record, settings)}
+
+
+def code_of(record: RunRecord | ProbeRecord, settings: RunSettings, *, probed: bool = False) -> str:
+    """Whether the code that made a record is that of today."""
+    return CURRENT if record.origin.code_digest == training_digest(settings, probed=probed) else EARLIER
 
 
 def _check(record: RunRecord, run: Run) -> None:
@@ -126,11 +133,9 @@ def _check(record: RunRecord, run: Run) -> None:
         raise RecordError(f"{run.metrics} says completed, but names no accuracy")
 
 
-def _changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+def changes_text(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """Settings that differ between two specs, as `key then → now`; empty where they are the same."""
-    absent = "(not set)"
-    pairs = {key: (then.get(key, absent), now.get(key, absent)) for key in sorted({*then, *now})}
-    return ", ".join(f"{key} {old} → {new}" for key, (old, new) in pairs.items() if old != new)
+    return ", ".join(f"{key} {old} → {new}" for key, (old, new) in changes(then, now).items())
 
 
 def _figures(record: RunRecord) -> dict[str, Any]:
@@ -143,6 +148,6 @@ def _figures(record: RunRecord) -> dict[str, Any]:
         "epochs": record.epochs,
         "parameters": record.parameters,
         **record.cost.model_dump(),
-        **record.origin.model_dump(),
+        **record.origin.model_dump(exclude={"code_digest"}),
         "versions": versions,
     }

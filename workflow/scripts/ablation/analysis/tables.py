@@ -11,10 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from ablation import matrix
 from ablation.analysis.runs import FINISHED, LOST
 from ablation.config import Row, Study, Table
 from ablation.files import whole_file
+from ablation.settings import NOT_SET, changes, spec
 
 ACCURACY_OF = {"best": "best_accuracy", "averaged": "averaged_accuracy"}
 SECONDS_PER_HOUR = 3600
@@ -70,19 +70,16 @@ def _line(row: Row, runs: pd.DataFrame) -> dict[str, Any]:
 
 
 def settings_overview(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
-    """One line a variant: what it sets differently from base, its trainable parameters, its completed runs.
-
-    What the override sets is left out, since it is the same in every run.
-    """
-    forced = matrix.explicit(study.override)
+    """One line a variant: its settings that are not those of base, its trainable parameters, its completed runs."""
+    base = spec(study.matrix.base)
     lines = []
-    for variant, own in study.variants.items():
+    for variant, settings in study.matrix.settings.items():
         of_variant = runs[runs["variant"] == variant]
-        named = {key: value for key, value in matrix.explicit(own).items() if key not in forced}
+        differing = {key: now for key, (_, now) in changes(base, spec(settings)).items() if now != NOT_SET}
         lines.append(
             {
                 "variant": variant,
-                "settings": settings_text(named),
+                "settings": settings_text(differing),
                 "parameters": of_variant["parameters"].max(),
                 "n": int((of_variant["status"] == "completed").sum()),
             }

@@ -16,8 +16,11 @@ from typing import Any
 import torch
 
 from ablation.files import whole_file
+from ablation.settings import changes
 
 FORMAT = "ablation checkpoint 1, sha256"
+# Raise it when `state_dict` of the training, or of a part of it, holds something else than before.
+STATE_VERSION = 2
 NEWEST = "checkpoint.pt"
 PREVIOUS = "checkpoint.previous.pt"
 DAMAGED = "checkpoint.damaged.pt"
@@ -31,7 +34,7 @@ class Checkpoints:
     """The checkpoints in a run's directory. `identity` says which run they belong to, key by key."""
 
     def __init__(self, directory: Path, identity: Mapping[str, Any]):
-        self.identity = dict(identity)
+        self.identity = {**identity, "checkpoint version": STATE_VERSION}
         self.newest = directory / NEWEST
         self.previous = directory / PREVIOUS
 
@@ -89,6 +92,5 @@ def remove_checkpoints(directory: Path) -> None:
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """`learning_rate 0.001 -> 0.002, code ...`: what differs between two runs' identities; empty where nothing does."""
-    keys = sorted(key for key in {*then, *now} if then.get(key) != now.get(key))
-    return ", ".join(f"{key} {then.get(key)} -> {now.get(key)}" for key in keys)
+    """`optimizer.learning_rate 0.001 -> 0.002, code ...`: what differs between two runs' identities; else nothing."""
+    return ", ".join(f"{key} {old} -> {new}" for key, (old, new) in changes(then, now).items())

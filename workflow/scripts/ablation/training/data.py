@@ -13,13 +13,14 @@ import torch
 from torch import Tensor
 
 from ablation.arrays import Description, PreparedDataError, read_array, read_description
+from ablation.kinds import ImageShape
 
 __all__ = ["Data", "ImageSet", "PreparedDataError", "load_data"]
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images (N, 3, 32, 32) as uint8 and labels (N,) as int64, both on one device."""
+    """Images (N, C, H, W) as uint8 and labels (N,) as int64, both on one device."""
 
     images: Tensor
     labels: Tensor
@@ -38,6 +39,10 @@ class Data:
     classes: int
     held_out: str
     digest: str
+
+    @property
+    def image_shape(self) -> ImageShape:
+        return ImageShape(*self.train.images.shape[1:])
 
 
 def load_data(folder: Path, device: torch.device) -> Data:

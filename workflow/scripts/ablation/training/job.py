@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,9 +16,11 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from ablation.provenance import code_digest, git_commit, versions
+from ablation.catalog import catalog
+from ablation.plain_yaml import ConfigError
+from ablation.provenance import git_commit, training_digest, versions
 from ablation.records import Origin
-from ablation.settings import RunSettings
+from ablation.settings import RunSettings, SpecError, read_spec, spec
 from ablation.training import run_directory
 from ablation.training.checkpoint import Checkpoints, remove_checkpoints
 from ablation.training.data import Data, PreparedDataError
@@ -32,14 +34,13 @@ WHAT_IS_KEPT = "What was trained is kept in the last checkpoint; once that is me
 
 @dataclass(frozen=True)
 class Job:
-    """Which run to train, on what. `script` is the one that trains it, and `directory` where its files go."""
+    """Which run to train, on what. `directory` is where its files go; `probed`: whether it is probed on the way."""
 
-    script: str
     directory: Path
+    probed: bool
     study: str
     variant: str
     seed: int
-    spec: dict[str, Any]
     settings: RunSettings
     device: torch.device
     checkpoint_seconds: float
@@ -51,25 +52,26 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--study", required=True, help="the study's name, for the record")
     parser.add_argument("--data", type=Path, required=True, help="folder of the prepared data")
-    parser.add_argument("--spec", required=True, help="the run's settings as JSON; what is left out has its default")
+    parser.add_argument("--spec", required=True, help="the run's settings as JSON, all of them")
+    parser.add_argument("--components", nargs="*", default=[], metavar="FILE", help="components of the study's own")
+    parser.add_argument("--keep", action="store_true", help="keep what earlier training code finished")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index>")
     parser.add_argument("--threads", type=int, default=1, help="processor threads of the job, which its runs share")
     parser.add_argument("--checkpoint-seconds", type=float, default=60, help="between two checkpoints within an epoch")
     return parser
 
 
-def start(script: str, arguments: argparse.Namespace, directory: Path) -> Job:
+def start(arguments: argparse.Namespace, directory: Path, *, probed: bool = False) -> Job:
     """Set threads and device (`auto`: a GPU where there is one), listen to signals, and say what is about to run."""
     torch.set_num_threads(arguments.threads)
     name = arguments.device if arguments.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     job = Job(
-        script=script,
         directory=directory,
+        probed=probed,
         study=arguments.study,
         variant=directory.parent.name,
         seed=int(directory.name.removeprefix("seed")),
-        spec=json.loads(arguments.spec),
-        settings=RunSettings.model_validate_json(arguments.spec),
+        settings=read_spec(arguments.spec, catalog(tuple(arguments.components))),
         device=torch.device(name),
         checkpoint_seconds=arguments.checkpoint_seconds,
         listener=Listener(),
@@ -103,9 +105,9 @@ def train_on(job: Job, training: Training, data: Data, clock: Clock) -> None:
 def identity(job: Job, data: Data) -> dict[str, Any]:
     """What must be the same for a checkpoint to be gone on from: all that the figures depend on."""
     return {
-        **job.spec,
+        **spec(job.settings),
         "seed": job.seed,
-        "code": code_digest(job.script),
+        "code": training_digest(job.settings, probed=job.probed),
         "data": data.digest,
         "torch": str(torch.__version__),
         "device": job.device.type,
@@ -113,40 +115,56 @@ def identity(job: Job, data: Data) -> dict[str, Any]:
 
 
 def origin(job: Job, data: Data) -> Origin:
-    """How the record of this job is made; the code is that of its script and all that it imports."""
+    """How the record of this job is made; the code is what its settings make it use."""
     return Origin(
         device=device_name(job.device),
         versions=versions("torch", "numpy"),
         git_commit=git_commit(),
-        code_digest=code_digest(job.script),
+        code_digest=training_digest(job.settings, probed=job.probed),
         data_digest=data.digest,
     )
 
 
 @contextmanager
-def errors_for_users(target: Path) -> Iterator[None]:
+def errors_for_users(target: Path, components: Sequence[str]) -> Iterator[None]:
     """End with one sentence where settings, data, memory, disk or a signal end the run that makes `target`.
 
-    The status is 75 where the same command later goes on, else 1.
+    An error in the files of `components`, or beside them, has its traceback too. The status is 75 where the same
+    command later resumes the run, else 1.
     """
     try:
         yield
     except RunInterruptedError as error:
         print(f"{target.parent}: {error}; the same command goes on from there: snakemake {target}", flush=True)
         sys.exit(GO_ON_LATER)
-    except (ValidationError, PreparedDataError, run_directory.HeldError) as error:
+    except (ValidationError, SpecError, ConfigError, PreparedDataError, run_directory.HeldError) as error:
         sys.exit(f"error: {target.parent}: {error}")
     except OSError as error:
         name = error.filename or "a file"
         sys.exit(f"error: {target.parent}: {name} cannot be read or written: {error.strerror}. {WHAT_IS_KEPT} {target}")
-    except (MemoryError, RuntimeError) as error:
+    except Exception as error:
         if not is_out_of_memory(error):
-            raise
+            sys.exit(explained(error, target, components))
         reason = str(error).splitlines()[0] if str(error) else "the system gave no more"
         sys.exit(
             f"error: {target.parent}: out of memory: {reason}\n"
             f"Give the job more memory or lower its batch_size. {WHAT_IS_KEPT} {target}"
         )
+
+
+def explained(error: Exception, target: Path, components: Sequence[str]) -> str:
+    """The traceback and, where the error comes out of the study's own components, a sentence with the line there.
+
+    Raises:
+        Exception: the error itself, where it is ours.
+    """
+    folders = {Path(file).resolve().parent for file in components}
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent in folders]
+    if not frames:
+        raise error
+    traceback.print_exception(error)
+    place = f"{os.path.relpath(frames[-1].filename)}:{frames[-1].lineno}"
+    return f"error: {target.parent}: {place}: {type(error).__name__}: {error}"
 
 
 def is_out_of_memory(error: Exception) -> bool:

@@ -14,14 +14,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from ablation.kinds import BatchAugmentation
 from ablation.records import Score
 from ablation.settings import RunSettings
 from ablation.training.augment import normalise, plan_epoch, training_batches
 from ablation.training.data import Data, ImageSet
-from ablation.training.losses import Loss, build_loss
 from ablation.training.meters import Clock, State, StepTrace, Totals
-from ablation.training.models import build_model, l1_norm
-from ablation.training.optimizers import build_optimizer
 from ablation.training.schedules import Schedule
 
 EVALUATION_BATCH = 500
@@ -84,7 +82,8 @@ class Training:
     settings: RunSettings
     device: torch.device
     model: nn.Module
-    criterion: Loss
+    criterion: Callable[[Tensor, Tensor], Tensor]
+    augmentation: BatchAugmentation
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     generator: torch.Generator
@@ -100,17 +99,19 @@ class Training:
     interruptions: int = 0
 
     @classmethod
-    def start(cls, settings: RunSettings, classes: int, seed: int, device: torch.device) -> Training:
+    def start(cls, settings: RunSettings, data: Data, seed: int, device: torch.device) -> Training:
         """Everything at its beginning, drawn from the seed."""
         torch.manual_seed(seed)
-        model = build_model(settings, classes).to(device).to(memory_format=torch.channels_last)
-        optimizer = build_optimizer(settings, model.parameters())
+        model = settings.model.build(data.image_shape, data.classes)
+        model = model.to(device).to(memory_format=torch.channels_last)
+        optimizer = settings.optimizer.build(model.parameters())
         generator = torch.Generator().manual_seed(seed)
         return cls(
             settings=settings,
             device=device,
             model=model,
-            criterion=build_loss(settings),
+            criterion=settings.loss.build(),
+            augmentation=settings.augmentation.build(),
             optimizer=optimizer,
             schedule=Schedule(settings, model, optimizer),
             generator=generator,
@@ -131,8 +132,8 @@ class Training:
     def remaining_batches(self, images: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
         """The epoch's training batches that no step has been taken on yet; the same ones whenever they are drawn."""
         self.generator.set_state(self.epoch_start)
-        plan = plan_epoch(len(images), self.generator, self.device)
-        return training_batches(images, plan, self.settings, start=self.step)
+        plan = plan_epoch(len(images), self.augmentation, self.generator, self.device)
+        return training_batches(images, plan, self.augmentation, self.settings, start=self.step)
 
     def begin_next_epoch(self) -> None:
         self.epoch, self.step = self.epoch + 1, 0
@@ -269,6 +270,12 @@ def record_and_clip(training: Training, loss: Tensor, parameters: list[nn.Parame
 def objective(settings: RunSettings, loss: Tensor, parameters: Iterable[Tensor]) -> Tensor:
     """What the gradient is that of: the loss plus the L1 penalty."""
     return loss + settings.l1_lambda * l1_norm(parameters) if settings.l1_lambda else loss
+
+
+def l1_norm(parameters: Iterable[Tensor]) -> Tensor:
+    """Sum of the absolute values of all parameters."""
+    first, *rest = (parameter.abs().sum() for parameter in parameters)
+    return sum(rest, start=first)
 
 
 def evaluate_heldout(model: nn.Module, data: Data, training: Training) -> tuple[float, float, float]:

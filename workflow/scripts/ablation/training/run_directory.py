@@ -17,15 +17,20 @@ from typing import TextIO
 import torch
 
 from ablation.files import remove_unfinished, whole_file
-from ablation.names import STUDY_NAMES
+from ablation.kinds import Activation
 from ablation.settings import RunSettings
 from ablation.training.loop import Weights
 
 
 def weights_name(kind: str, settings: RunSettings, accuracy: float) -> str:
-    """The study's file name: `<kind>_<Activation>_<Loss>_<Optimizer>_<Scheduler>_<accuracy in % * 100>.pth`."""
-    choices = (settings.activation, settings.loss, settings.optimizer, settings.scheduler)
-    return "_".join([kind, *(STUDY_NAMES[choice] for choice in choices), f"{round(accuracy * 100)}.pth"])
+    """The study's file name: `<kind>_<Activation>_<Loss>_<Optimizer>_<Scheduler>_<accuracy in % * 100>.pth`.
+
+    A model without an activation to choose has its own name there.
+    """
+    activation = getattr(settings.model, "activation", None)
+    first = activation if isinstance(activation, Activation) else settings.model
+    choices = (first, settings.loss, settings.optimizer, settings.scheduler)
+    return "_".join([kind, *(choice.display_name for choice in choices), f"{round(accuracy * 100)}.pth"])
 
 
 class HeldError(RuntimeError):

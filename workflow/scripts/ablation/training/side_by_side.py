@@ -45,18 +45,19 @@ def train_side_by_side(directories: Sequence[Path], train: Callable[[Path], None
     return GO_ON_LATER if set(statuses) <= {0, GO_ON_LATER, *ENDED_EARLY} else 1
 
 
-def put_back(directory: Path, spec: Mapping[str, Any], origin: Origin) -> bool:
-    """Whether an earlier job finished this run, with the same settings, code and data; then its record is put back."""
+def put_back(directory: Path, spec: Mapping[str, Any], origin: Origin, *, keep: bool) -> bool:
+    """Whether an earlier job finished this run, with the same settings, code and data; then its record is put back.
+
+    With `keep`, the code may be another.
+    """
     path = directory / FINISHED
     try:
         record = read_record(path)
     except (FileNotFoundError, RecordError):
         return False
-    made = (record.spec, record.origin.code_digest, record.origin.data_digest)
-    if (
-        made != (spec, origin.code_digest, origin.data_digest)
-        or not (directory / (record.best_model or FINISHED)).exists()
-    ):
+    same_code = keep or record.origin.code_digest == origin.code_digest
+    same_run = (record.spec, record.origin.data_digest) == (spec, origin.data_digest)
+    if not (same_code and same_run and (directory / (record.best_model or FINISHED)).exists()):
         return False
     write_record(directory / "metrics.json", record)
     print("was finished by an earlier job", flush=True)

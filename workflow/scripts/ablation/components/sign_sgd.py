@@ -1,4 +1,4 @@
-"""The optimizers of the study."""
+"""The study's CustomSignSGD as a torch optimizer."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from typing import Any
 import torch
 from torch.nn import Parameter
 
-from ablation.settings import RunSettings
 
-
-class CustomSignSGD(torch.optim.Optimizer):
+class SignSGD(torch.optim.Optimizer):
     """Sign of the decayed gradient, then momentum (study, section 2).
 
     g += weight_decay * p; buffer = momentum * buffer + (1 - momentum) * sign(g); p -= lr * buffer
@@ -41,17 +39,3 @@ class CustomSignSGD(torch.optim.Optimizer):
         direction = parameter.grad.add(parameter, alpha=group["weight_decay"]).sign_()
         state["buffer"].mul_(group["momentum"]).add_(direction, alpha=1 - group["momentum"])
         parameter.add_(state["buffer"], alpha=-group["lr"])
-
-
-def build_optimizer(settings: RunSettings, params: Iterable[Parameter]) -> torch.optim.Optimizer:
-    """The optimizer that the settings name. Weight decay is an L2 term in the gradient, but decoupled in adamw."""
-    lr, decay = settings.learning_rate, settings.weight_decay
-    match settings.optimizer:
-        case "adam":
-            return torch.optim.Adam(params, lr=lr, weight_decay=decay, fused=True)
-        case "adamw":
-            return torch.optim.AdamW(params, lr=lr, weight_decay=decay, fused=True)
-        case "sgd":
-            return torch.optim.SGD(params, lr=lr, momentum=settings.momentum, weight_decay=decay, fused=True)
-        case "custom_sign_sgd":
-            return CustomSignSGD(params, lr=lr, momentum=settings.momentum, weight_decay=decay)

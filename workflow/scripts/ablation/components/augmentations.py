@@ -1,0 +1,35 @@
+"""How training images are augmented."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt
+
+from ablation.kinds import Augmentation, BatchAugmentation
+
+
+class NoAugmentation(Augmentation):
+    """The images stay as they are."""
+
+    name: Literal["none"] = "none"
+    display_name = "NoAugmentation"
+
+    def build(self) -> BatchAugmentation:
+        from ablation.components.flip_crop import Unchanged
+
+        return Unchanged()
+
+
+class FlipCrop(Augmentation):
+    """The study's: a horizontal flip, then a crop out of the image with zeros around it."""
+
+    name: Literal["flip_crop"] = "flip_crop"
+    display_name = "FlipCrop"
+    flip: float = Field(0.5, ge=0, le=1, description="probability of the flip")
+    padding: NonNegativeInt = Field(4, description="pixels of zeros on each side, before the crop")
+
+    def build(self) -> BatchAugmentation:
+        from ablation.components.flip_crop import FlipThenCrop
+
+        return FlipThenCrop(self.flip, self.padding)

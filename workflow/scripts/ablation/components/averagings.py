@@ -1,0 +1,44 @@
+"""Averages of the weights over epochs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from ablation.kinds import Averaging, ImageShape, WeightAverage
+
+if TYPE_CHECKING:
+    from torch import nn
+    from torch.optim import Optimizer
+
+    from ablation.settings import RunSettings
+
+
+class NoAveraging(Averaging):
+    """There is no average."""
+
+    name: Literal["none"] = "none"
+    display_name = "NoAveraging"
+
+    def build(self, model: nn.Module, optimizer: Optimizer) -> WeightAverage | None:
+        return None
+
+
+class SWA(Averaging):
+    """Stochastic weight averaging (Izmailov et al. 2018), in place of the scheduler from its first epoch on."""
+
+    name: Literal["swa"] = "swa"
+    display_name = "SWA"
+    start: PositiveInt = Field(40, description="first epoch, counted from 1, whose weights are averaged")
+    learning_rate: PositiveFloat = Field(5e-4, description="where the learning rate goes from the first epoch on")
+    anneal_epochs: PositiveInt = Field(10, description="epochs in which it gets there, linearly")
+
+    def check(self, run: RunSettings, images: ImageShape) -> None:
+        if self.start > run.epochs:
+            raise ValueError(f"start {self.start} lies behind the last epoch, {run.epochs}")
+
+    def build(self, model: nn.Module, optimizer: Optimizer) -> WeightAverage | None:
+        from ablation.components.weight_average import StochasticWeightAverage
+
+        return StochasticWeightAverage(self, model, optimizer)

@@ -1,0 +1,96 @@
+"""The networks of the study."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from ablation.components.activations import LeakyReLU, ReLU
+from ablation.kinds import Activation, ImageShape, Model
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ablation.settings import RunSettings
+
+
+def check_halvings(images: ImageShape, halvings: int) -> None:
+    """Refuse images that have nothing left after so many max pools.
+
+    Raises:
+        ValueError: they have not.
+    """
+    smallest = min(images.height, images.width)
+    if smallest < 2**halvings:
+        raise ValueError(f"halves the images {halvings} times, and {smallest} pixels can be halved less often")
+
+
+class CNN(Model):
+    """The study's network (section 1): a block of convolution and max pool per width, then 512-256-classes."""
+
+    name: Literal["cnn"] = "cnn"
+    display_name = "CNN"
+    filters: tuple[PositiveInt, ...] = Field(
+        (64, 128, 256), min_length=3, max_length=5, description="width of each block"
+    )
+    activation: Activation = Field(LeakyReLU(), description="after each convolution and hidden linear layer")
+    batch_norm: bool = Field(True, description="after each convolution")
+    dropout: float = Field(0.5, ge=0, lt=1, description="after each hidden linear layer")
+
+    def check(self, run: RunSettings, images: ImageShape) -> None:
+        check_halvings(images, len(self.filters))
+
+    def build(self, images: ImageShape, classes: int) -> nn.Module:
+        from ablation.components.networks import cnn
+
+        return cnn(self, images, classes)
+
+
+class VGGA(Model):
+    """VGG for small images (study, section 4; Simonyan and Zisserman 2015, configuration A), with Xavier-normal weights
+    at its start."""
+
+    name: Literal["vgg_a"] = "vgg_a"
+    display_name = "VGG-A"
+    # Widths of the convolutions, stage by stage, each of which ends in a max pool, and of the hidden linear layers.
+    stages: ClassVar[tuple[tuple[int, ...], ...]] = ((64,), (128,), (256, 256), (512, 512), (512, 512))
+    hidden: ClassVar[int] = 512
+    width_multiplier: PositiveFloat = Field(1.0, description="factor of every hidden layer's width")
+    activation: Activation = Field(ReLU(), description="after each convolution and hidden linear layer")
+    batch_norm: bool = Field(True, description="after each convolution")
+
+    def check(self, run: RunSettings, images: ImageShape) -> None:
+        check_halvings(images, len(self.stages))
+
+    def build(self, images: ImageShape, classes: int) -> nn.Module:
+        from ablation.components.networks import vgg, xavier_normal
+
+        return vgg(self, images, classes).apply(xavier_normal)
+
+
+class VGGALight(VGGA):
+    """The course template's small VGG, which starts as torch does."""
+
+    name: Literal["vgg_a_light"] = "vgg_a_light"  # type: ignore[assignment]
+    display_name = "VGG-A-Light"
+    stages: ClassVar[tuple[tuple[int, ...], ...]] = ((16,), (32,))
+    hidden: ClassVar[int] = 128
+
+    def build(self, images: ImageShape, classes: int) -> nn.Module:
+        from ablation.components.networks import vgg
+
+        return vgg(self, images, classes)
+
+
+class VGGADropout(VGGA):
+    """The course template's VGG-A with dropout before the hidden linear layers, which starts as torch does."""
+
+    name: Literal["vgg_a_dropout"] = "vgg_a_dropout"  # type: ignore[assignment]
+    display_name = "VGG-A-Dropout"
+    dropout: float = Field(0.5, ge=0, lt=1, description="before each hidden linear layer")
+
+    def build(self, images: ImageShape, classes: int) -> nn.Module:
+        from ablation.components.networks import vgg
+
+        return vgg(self, images, classes, self.dropout)
