@@ -103,6 +103,16 @@ def test_numbers_in_names(number, name):
     assert number_name(number) == name
 
 
+def test_a_component_with_its_settings_is_one_value():
+    changes = {"averaging": {"name": "swa", "start": 3}, "optimizer.learning_rate": [0.1, "1e-2"]}
+    assert variants({"one_at_a_time": changes}) == {
+        "vgg": {},
+        "vgg-swa-3": {"averaging": {"name": "swa", "start": 3}},
+        "vgg-learning-rate-1e-1": {"optimizer": {"learning_rate": 0.1}},
+        "vgg-learning-rate-1e-2": {"optimizer": {"learning_rate": "1e-2"}},
+    }
+
+
 def test_numbers_have_names_of_their_own():
     numbers = [digit * 10.0**power for digit in range(1, 100) for power in range(-8, 9)]
     by_name = {}
@@ -152,9 +162,8 @@ variants:
             "  vgg-bn-1e-4: {}",
             ":5: variants.vgg: makes the variant 'vgg-bn-1e-4', and 'vgg-bn-1e-4' makes one of",
         ),
-        ("[0.0001, 0.0005]", "[]", ":9: variants.vgg.grid.optimizer.learning_rate: [] is not valid"),
+        ("[0.0001, 0.0005]", "[]", ":9: variants.vgg.grid.optimizer.learning_rate: has no values"),
         ("[0.0001, 0.0005]", "[0.0001, -1]", ":9: variants.vgg.grid"),
-        ("[0.0001, 0.0005]", "3", ":9: variants.vgg.grid"),
         ("batch_norm", "batch_nrom", ":8: variants.vgg.grid"),
         ("optimizer.learning_rate", "optimizer.", ":9: variants.vgg.grid"),
         ("{plain: false, bn: true}", "{A b: false, bn: true}", ":8: variants.vgg.grid"),
@@ -195,6 +204,16 @@ variants:
             "  adam: {}",
             "  adam: {one_at_a_time: {epochs: 50}}",
             ":4: variants.adam: 'adam-epochs-50' is the same run as variant 'adam'",
+        ),
+        (
+            "  adam: {}",
+            "  adam: {one_at_a_time: {epochs: [3, 3]}}",
+            ":4: variants.adam.one_at_a_time.epochs[1]: there are two",
+        ),
+        (
+            "  adam: {}",
+            "  adam: {one_at_a_time: {epochs: 0}}",
+            ":4: variants.adam.one_at_a_time.epochs: 0 is not valid",
         ),
         ("  adam: {}", "  adam: {like: nothing}", ":4: variants.adam.like: no variant 'nothing'; Variants: adam, vgg"),
         ("  adam: {}", "  adam: {like: adam}", ":4: variants.adam.like: leads back to this variant"),

@@ -74,6 +74,7 @@ def test_an_override_can_exchange_a_component():
         ({"learning_rate": 0.1}, ("learning_rate",), "is a setting of the optimizer; write optim"),
         ({"model": {"activation": "rellu"}}, ("model", "activation"), "'rellu' is no activation; did you mean 'relu'?"),
         ({"model": {"activation": {"name": "relu", "slope": 0.1}}}, ("model", "activation", "slope"), "unknown key"),
+        ({"negative_slope": 0.2}, ("negative_slope",), "is a setting of the activation; write model: {activation: {"),
         ({"optimizer": 3}, ("optimizer",), "3 is not valid: the name of a component, or a mapping of its settings"),
         ({"scheduler": {"name": "cosine", "min_learning_rate": 1}}, ("scheduler",), "min_learning_rate 1.0 is above"),
         ({"averaging": {"name": "swa", "start": 51}}, ("averaging",), "start 51 lies behind the last epoch, 50"),
@@ -85,6 +86,20 @@ def test_wrong_settings_are_refused_at_the_key_that_sets_them(own, path, text):
     data = {"image_size": 8}
     found = problems_of(data=data, variants={"a": own})
     assert [(where, said[: len(text)]) for where, said in found] == [(("variants", "a", *path), text)]
+
+
+def test_what_is_wrong_in_a_variant_is_told_though_an_override_would_set_it():
+    found = problems_of(
+        variants={"a": {"optimizer": ["sgd"]}, "b": {"optimizer": "sgd"}}, override={"optimizer": {"momentum": 0.1}}
+    )
+    assert [path for path, _ in found] == [("variants", "a", "optimizer")]
+
+
+def test_a_default_that_does_not_fit_the_images_is_told_once():
+    variants = {"a": {}, "b": {"epochs": 3}}
+    found = problems_of(data={"channels": 1}, variants=variants)
+    assert [path for path, _ in found] == [("base", "mean"), ("base", "std")]
+    assert problems_of(data={"channels": 1}, base={"mean": [0.5], "std": [0.5]}, variants=variants) == []
 
 
 def test_a_mistake_of_base_is_told_once_and_in_base():

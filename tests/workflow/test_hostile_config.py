@@ -104,7 +104,7 @@ DEEP = axes([f"model.a{n}" for n in range(20)], 10)
 # What stands under `variants`, and what Snakemake answers.
 VARIANTS = {
     "a grid without end": (f"v: {{grid: {DEEP}}}", "variants.v.grid: makes 100,000,000,000,000,000,000 variants;"),
-    "a draw from it": (f"v: {{grid: {DEEP}, random: {{count: 1}}}}", "variants.v.model.a0: unknown key"),
+    "a draw from it": (f"v: {{grid: {DEEP}, random: {{count: 1}}}}", "variants.v.grid.model.a0["),
     "many grids": (
         "\n  ".join(
             [f"v0: {{grid: &grid {WIDE}}}", *(f"v{n}: {{grid: *grid, batch_size: {n + 1}}}" for n in range(1, 9))]
@@ -114,8 +114,8 @@ VARIANTS = {
     "like a list": ("v: {like: [v]}", "variants.v.like: no variant ['v']; Variants: v"),
     "like one another": ("v: {like: w}\n  w: {like: v}", "variants.v.like: leads back to this variant"),
     "like without end": (
-        "\n  ".join(["v0: {seed: 0}", *(f"v{n}: {{like: v{n - 1}}}" for n in range(1, 3000))]),
-        "variants.v0.seed: unknown key",
+        "\n  ".join(["v0: {}", *(f"v{n}: {{like: v{n - 1}}}" for n in range(1, 3000))]),
+        "variants.v52.like: leads through more than 50 variants, each like another",
     ),
     "a name that is a path": ("v: {grid: {loss: [mse]}, name: '../../{loss}'}", "variants.v.name: makes the variant"),
     "a name that is code": ("v: {grid: {loss: {'$(touch pwned)': mse}}}", "is called '$(touch pwned)', which is no"),

@@ -26,7 +26,6 @@ from ablation.strict import Strict
 from ablation.texts import choices, shown
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
-Values = Annotated[dict[str, Any] | list[Any], Field(min_length=1)]
 MOST_VARIANTS = 100_000
 _IDENTIFIER = TypeAdapter(Identifier)
 
@@ -42,7 +41,7 @@ class Expansion(Strict):
     """The keys of a variant that are no settings: what it starts from, and what makes it stand for several."""
 
     like: Identifier | None = Field(None, description="another variant, whose settings this one starts from")
-    grid: dict[str, Values] | None = Field(
+    grid: dict[str, Any] | None = Field(
         None, min_length=1, description="axes: by setting (model.batch_norm), its values, or a mapping that names them"
     )
     one_at_a_time: dict[str, Any] | None = Field(
@@ -123,13 +122,17 @@ def _refuse_without_grid(expansion: Expansion) -> None:
 def _one_at_a_time(entry: str, own: Partial, changes: Mapping[str, Any], catalog: Catalog) -> Iterator[Variant]:
     """The baseline, then a variant for each value of each setting."""
     yield Variant(entry, own, entry)
-    for axis, given in changes.items():
-        values = given if isinstance(given, list | tuple | Mapping) else [given]
-        named = isinstance(values, Mapping)
+    for axis, values in changes.items():
         for point in _points(("one_at_a_time", axis), axis, values):
-            says_it = named or isinstance(point.value, bool | str | Mapping) or point.value is None
-            name = point.name if says_it else f"{slug(axis.rpartition('.')[2])}-{point.name}"
+            name = point.name if _says_it(point) else f"{slug(axis.rpartition('.')[2])}-{point.name}"
             yield _variant(f"{entry}-{name}", own, entry, {axis: point}, catalog)
+
+
+def _says_it(point: Point) -> bool:
+    """Whether the name of a value tells by itself what it is of, as that of a component does, and a number does not."""
+    is_number = isinstance(point.value, str) and point.value[:1].isdigit()  # 1e-2, which YAML takes for a text
+    is_named = point.place[-1] == point.name
+    return is_named or (isinstance(point.value, bool | str | Mapping | None) and not is_number)
 
 
 # --- grid ---
@@ -141,21 +144,34 @@ def _product(entry: str, own: Partial, expansion: Expansion, catalog: Catalog) -
         yield _variant(_named(entry, expansion.name, combination), own, entry, combination, catalog)
 
 
-def _points(path: KeyPath, axis: str, values: Any) -> list[Point]:
-    """The values of an axis, those of a list with names made of them."""
+def _points(path: KeyPath, axis: str, given: Any) -> list[Point]:
+    """The values of an axis: of a mapping with its names; of a list, or a single one, with names made of them."""
     if not all(axis.split(".")):
         raise GridError(path, f"{shown(axis)} is no path of a setting, such as model.batch_norm")
-    if isinstance(values, Mapping):
-        points = [Point(name, value, (*path, name)) for name, value in values.items()]
-    else:
-        points = [Point(value_name(axis, value), value, (*path, at)) for at, value in enumerate(values)]
+    if isinstance(given, list | tuple):
+        points = [Point(value_name(axis, value), value, (*path, at)) for at, value in enumerate(given)]
+    elif isinstance(given, Mapping) and "name" not in given:
+        points = [Point(name, value, (*path, name)) for name, value in given.items()]
+    else:  # a component's settings, or what is no collection
+        points = [Point(value_name(axis, given), given, path)]
     if not points:
         raise GridError(path, "has no values")
+    _check_names(points)
+    return points
+
+
+def _check_names(points: Sequence[Point]) -> None:
+    """Refuse values whose names cannot be part of a variant's, or are the same."""
+    seen: set[str] = set()
     for point in points:
         if not _is_identifier(point.name):
             reason = "which is no valid name; name the values: {a-name: value, ...}"
             raise GridError(point.place, f"{shown(point.value)} is called {shown(point.name)}, {reason}")
-    return points
+        if point.name in seen:
+            raise GridError(
+                point.place, f"there are two values '{point.name}'; keep one, or name them: {{a-name: value}}"
+            )
+        seen.add(point.name)
 
 
 def _chosen(axes: Mapping[str, list[Point]], expansion: Expansion) -> list[dict[str, Point]]:

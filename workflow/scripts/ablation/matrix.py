@@ -116,7 +116,7 @@ def _layered(variant: Variant, bottom: Partial, sections: Sections) -> _Layered:
     override = reachable(sections.override, own, sections.catalog)
     settings, wrong = _validated(merge(own, override, sections.catalog), sections)
     if settings is not None:
-        wrong = [((key,), f"{text} (variant '{variant.name}')") for key, text in _refusals(settings, sections.images)]
+        wrong = [((key,), text) for key, text in _refusals(settings, variant, sections.images)]
     problems = [(_origin(path, variant, override, sections), text) for path, text in wrong]
     return _Layered(variant, override, settings, problems)
 
@@ -134,7 +134,7 @@ def _expanded(sections: Sections) -> tuple[dict[str, Variant], list[Problem]]:
         problems += wrong
         for variant in found:
             other = variants.setdefault(variant.name, variant)
-            if other is not variant:
+            if other.entry != entry:
                 text = f"makes the variant '{variant.name}', and '{other.entry}' makes one of that name; rename one"
                 problems.append((("variants", entry), text))
     return variants, problems
@@ -191,12 +191,16 @@ def _fields_at(path: KeyPath, settings: Any, catalog: Catalog) -> Mapping[str, t
 
 
 def _with_hint(problem: Problem, catalog: Catalog) -> Problem:
-    """A setting that stands beside the component that it belongs to."""
+    """A setting that is written beside the component that it belongs to."""
     path, text = problem
     if len(path) == 1 and text.startswith("unknown key"):
         for key, kind in RUN_FIELDS.items():
-            if path[0] in settings_of_component(None, kind, catalog):
+            settings = settings_of_component(None, kind, catalog)
+            if path[0] in settings:
                 return path, f"is a setting of the {key}; write {key}: {{{path[0]}: ...}}"
+            for inner, inner_kind in settings.items():
+                if inner_kind and path[0] in settings_of_component(None, inner_kind, catalog):
+                    return path, f"is a setting of the {inner}; write {key}: {{{inner}: {{{path[0]}: ...}}}}"
     return problem
 
 
@@ -212,7 +216,7 @@ def _origin(path: KeyPath, variant: Variant, override: Partial, sections: Sectio
         if _sets(sections.variants[entry], path):
             return ("variants", entry, *path)
         entry = sections.variants[entry].get("like")
-    return ("base", *path) if _sets(sections.base, path) else ("variants", variant.entry)
+    return ("base", *path)
 
 
 def _sets(settings: Any, path: KeyPath) -> bool:
@@ -225,14 +229,14 @@ def _sets(settings: Any, path: KeyPath) -> bool:
     return True
 
 
-def _refusals(settings: RunSettings, images: ImageShape) -> Iterator[tuple[str, str]]:
+def _refusals(settings: RunSettings, variant: Variant, images: ImageShape) -> Iterator[tuple[str, str]]:
     """What the components refuse in the other settings and in the images, by the component's key."""
     for key, value in settings:
         for part in value.parts() if isinstance(value, Component) else ():
             try:
                 part.check(settings, images)
             except ValueError as error:
-                yield key, str(error)
+                yield key, f"{error} (variant '{variant.name}')"
     for key in ("mean", "std"):
         count = len(getattr(settings, key))
         if count not in (1, images.channels):

@@ -206,7 +206,9 @@ def _reachable(
     for key, value in over.items():
         inner, below = as_mapping(value), as_mapping(under.get(key, {}))
         kind = fields.get(key)
-        if kind is None or isinstance(value, str) or not isinstance(inner, Mapping) or not isinstance(below, Mapping):
+        if kind is not None and not isinstance(below, Mapping):
+            continue  # what is there is wrong, and told as it is
+        if kind is None or isinstance(value, str) or not isinstance(inner, Mapping):
             result[key] = value
             continue
         known = settings_of_component(inner.get("name", below.get("name")), kind, catalog)
