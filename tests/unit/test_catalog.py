@@ -138,6 +138,8 @@ def test_an_own_component_takes_part_in_error_messages(load):
             "def build(self):",
             ":8: class Lion: build takes (self); it must take (self, p",
         ),
+        ("beta: float", "parts: float", ":8: class Lion: has a setting 'parts', which is the name of something"),
+        ("beta: float", "json: float", ":8: class Lion: has a setting 'json', which is the name of something"),
         ("lion", "sgd", ":8: class Lion: the optimizer 'sgd' is that of optimizers.py:4"),
         ("import Optimizer\n", "import Component as Optimizer\n", ":8: class Lion: is no kind of component; derive it"),
         ("class Lion(Optimizer):", "class Lion(Optimizer:", ":8: is not valid Python: "),
@@ -160,7 +162,8 @@ def test_an_incomplete_component_is_refused_with_its_line(load, old, new, expect
 def test_every_error_of_a_file_is_told_at_once(load):
     second = LION.partition("\n\n\n")[2].replace("Lion", "Tiger").replace('= "lion"', '= "tiger"')
     errors = refusal(load, (LION + "\n\n" + second).replace("display_name", "# display_name"))
-    assert [error.split(": ")[1] for error in errors] == ["class Lion", "class Tiger"]
+    assert [error.split(": ")[1] for error in errors] == ["class Lion", "class Tiger", "class Tiger"]
+    assert "has no name" in errors[1]
 
 
 @pytest.mark.parametrize(

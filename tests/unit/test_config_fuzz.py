@@ -302,3 +302,58 @@ def test_two_files_that_extend_each_other(folder, one, two, extends):
     write(folder, yaml.dump(two | {"extends": "below/three.yaml"}), "two.yaml")
     first = write(folder, yaml.dump(one | {"extends": extends}), "one.yaml")
     study_or_errors([first, write(folder, yaml.dump(two), "other.yaml")])
+
+
+WORDS = [
+    "name",
+    "display_name",
+    "beta",
+    "Literal",
+    "Optimizer",
+    "Mine",
+    "mine",
+    "build",
+    "self",
+    "parameters",
+    "class ",
+    "def ",
+]
+ODD = [
+    "",
+    "1",
+    "'",
+    "(",
+    ")",
+    ":",
+    "=",
+    "\n",
+    "    ",
+    "None",
+    "raise ",
+    "sgd",
+    "Loss",
+    "import torch_",
+    "\0",
+    "é",
+    "Field(ge='x')",
+]
+
+
+@st.composite
+def mutated_source(draw):
+    """A component's file with one to three of its words replaced, and maybe a line less or twice."""
+    text = MINE
+    for word in draw(st.lists(st.sampled_from(WORDS), min_size=1, max_size=3)):
+        text = text.replace(word, draw(st.sampled_from(ODD + WORDS)), draw(st.integers(1, 3)))
+    lines = text.split("\n")
+    at = draw(st.integers(0, len(lines) - 1))
+    return "\n".join(lines[:at] + lines[at : at + 1] * draw(st.integers(0, 2)) + lines[at + 1 :])
+
+
+@FUZZ
+@given(source=mutated_source())
+def test_components_with_changes(tmp_path_factory, source):
+    own = tmp_path_factory.getbasetemp() / "own"
+    own.mkdir(exist_ok=True)
+    write(own, source, "mine.py")
+    study_or_errors([write(own, yaml.dump(FULL))])

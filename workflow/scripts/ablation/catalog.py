@@ -56,10 +56,9 @@ def _catalog(modules: Sequence[ModuleType], below: Catalog | None = None) -> Cat
     known = {kind.kind: dict((below or {}).get(kind.kind, {})) for kind in KINDS}
     errors = []
     for component in _classes(modules):
-        problem = _incomplete(component) or _taken(component, known[component.kind])
-        if problem:
-            errors.append(f"{_place(component)}: class {component.__name__}: {problem}")
-        else:
+        problems = list(_lacks(component)) or list(_taken(component, known[component.kind]))
+        errors += [f"{_place(component)}: class {component.__name__}: {problem}" for problem in problems]
+        if not problems:
             known[component.kind][str(_name(component))] = component
     if errors:
         raise ConfigError(errors)
@@ -74,29 +73,35 @@ def _classes(modules: Sequence[ModuleType]) -> Iterator[type[Component]]:
                 yield value
 
 
-def _incomplete(component: type[Component]) -> str | None:
-    """What a component lacks, if it does."""
+def _lacks(component: type[Component]) -> Iterator[str]:
+    """What is missing or wrong in a component's declaration."""
     kind = next((kind for kind in KINDS if issubclass(component, kind)), None)
     if kind is None:
-        return f"is no kind of component; derive it from one of {', '.join(kind.__name__ for kind in KINDS)}"
+        yield f"is no kind of component; derive it from one of {', '.join(kind.__name__ for kind in KINDS)}"
+        return
     name, display_name = _name(component), getattr(component, "display_name", None)
     if name is None or not NAME.fullmatch(name):
-        return 'has no name, or none of small letters, digits and _: write name: Literal["my_name"] = "my_name"'
+        yield 'has no name, or none of small letters, digits and _: write name: Literal["my_name"] = "my_name"'
     if not isinstance(display_name, str) or not DISPLAY_NAME.fullmatch(display_name):
-        return 'has no display_name of letters, digits and hyphens: write display_name = "MyName"'
-    wanted, found = (list(inspect.signature(each.build).parameters) for each in (kind, component))  # type: ignore[attr-defined]
-    if component.build is kind.build:  # type: ignore[attr-defined]
-        return f"has no method build({', '.join(wanted)})"
-    if len(found) != len(wanted):
-        return f"build takes ({', '.join(found)}); it must take ({', '.join(wanted)})"
-    return None
+        yield 'has no display_name of letters, digits and hyphens: write display_name = "MyName"'
+    for key in sorted(set(component.model_fields) & set(dir(kind)) - set(kind.model_fields)):
+        yield f"has a setting '{key}', which is the name of something that every component has; choose another"
+    yield from _wrong_build(getattr(component, "build", None), kind.build)  # type: ignore[attr-defined]
 
 
-def _taken(component: type[Component], known: dict[str, type[Component]]) -> str | None:
+def _wrong_build(found: Any, wanted: Any) -> Iterator[str]:
+    """Whether `build` is that of the kind, or takes other arguments."""
+    arguments = list(inspect.signature(wanted).parameters)
+    if found is wanted or not callable(found):
+        yield f"has no method build({', '.join(arguments)})"
+    elif len(inspect.signature(found).parameters) != len(arguments):
+        yield f"build takes ({', '.join(inspect.signature(found).parameters)}); it must take ({', '.join(arguments)})"
+
+
+def _taken(component: type[Component], known: dict[str, type[Component]]) -> Iterator[str]:
     other = known.get(str(_name(component)))
-    if other is None:
-        return None
-    return f"the {component.kind} '{_name(component)}' is that of {_place(other)} too; choose another name"
+    if other is not None:
+        yield f"the {component.kind} '{_name(component)}' is that of {_place(other)} too; choose another name"
 
 
 def _name(component: type[Component]) -> str | None:
