@@ -18,7 +18,7 @@ def settings_of(name="a", **sections):
 
 
 def problems_of(**sections):
-    return study(**sections).resolved[1]
+    return study(**sections).resolved.problems
 
 
 def test_a_variant_names_only_what_differs_from_base_at_any_depth():
@@ -70,7 +70,7 @@ def test_an_override_can_exchange_a_component():
 @pytest.mark.parametrize(
     ("own", "path", "text"),
     [
-        ({"optimizer": {"momentum": 0.5}}, ("optimizer", "momentum"), "unknown key. Valid keys: learning_rate"),
+        ({"optimizer": {"momentum": 0.5}}, ("optimizer", "momentum"), "is a setting of sgd, custom_sign_sgd, and this"),
         ({"learning_rate": 0.1}, ("learning_rate",), "is a setting of the optimizer; write optim"),
         ({"model": {"activation": "rellu"}}, ("model", "activation"), "'rellu' is no activation; did you mean 'relu'?"),
         ({"model": {"activation": {"name": "relu", "slope": 0.1}}}, ("model", "activation", "slope"), "unknown key"),

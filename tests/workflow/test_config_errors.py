@@ -55,11 +55,14 @@ BROKEN = {
     ),
     "the setting of another optimizer": (
         ("adam: {}", "adam: {optimizer: {momentum: 0.5}}"),
-        ["broken.yaml:6: variants.adam.optimizer.momentum: unknown key. Valid keys: learning_rate, weight_decay"],
+        ["broken.yaml:6: variants.adam.optimizer.momentum: is a setting of sgd, custom_sign_sgd, and this optimizer"],
     ),
     "the setting of another loss": (
         ("adam: {}", "adam: {loss: {smoothing: 0.2}}"),
-        ["broken.yaml:6: variants.adam.loss.smoothing: unknown key"],
+        [
+            "broken.yaml:6: variants.adam.loss.smoothing: is a setting of label_smoothing, and this loss is",
+            "Valid keys: none",
+        ],
     ),
     "a setting that nothing has": (
         ("{epochs: 2}", "{epochs: 2}\noverride: {epochs: 1, optimizer: {momentum: 0.5, decay: 0.1}}"),

@@ -16,8 +16,7 @@ from ablation.catalog import catalog
 from ablation.grid import Identifier
 from ablation.kinds import Catalog, ImageShape
 from ablation.landscape_models import LandscapeModel, find_models
-from ablation.matrix import Matrix, Sections, build
-from ablation.problems import Problem
+from ablation.matrix import Matrix, Resolved, Sections, resolve
 from ablation.strict import DEFINED_AS, Strict
 
 Settings = Annotated[dict[str, Any], WithJsonSchema({DEFINED_AS: "Settings"})]
@@ -159,9 +158,9 @@ class Study(Strict):
         return catalog(self.components)
 
     @cached_property
-    def resolved(self) -> tuple[Matrix | None, list[Problem]]:
-        """The matrix, or what is wrong with the settings of its runs."""
-        return build(Sections(self.base, self.variants, self.override, self.catalog, self.data.image_shape))
+    def resolved(self) -> Resolved:
+        """The settings of all runs, or what is wrong with them."""
+        return resolve(Sections(self.base, self.variants, self.override, self.catalog, self.data.image_shape))
 
     @property
     def matrix(self) -> Matrix:
@@ -170,10 +169,9 @@ class Study(Strict):
         Raises:
             ValueError: they are not valid, which `loading.load_study` tells with its place.
         """
-        matrix, problems = self.resolved
-        if matrix is None:
-            raise ValueError(f"the study is not valid: {problems}")
-        return matrix
+        if self.resolved.matrix is None:
+            raise ValueError(f"the study is not valid: {self.resolved.problems}")
+        return self.resolved.matrix
 
     @cached_property
     def landscape_models(self) -> tuple[LandscapeModel, ...]:

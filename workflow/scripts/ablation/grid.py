@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import random
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -64,15 +65,15 @@ class Point(NamedTuple):
 class Variant:
     """A line of the matrix: what it sets differently from base.
 
-    `entry` is the key in the YAML that it comes from. `axes` are the names of its values by axis, and `places` where in
-    the config they stand.
+    `entry` is the key in the YAML that it comes from. `axes` are the names of its values by axis, and `points` the
+    values themselves by the path that they set.
     """
 
     name: str
     own: Partial
     entry: str
     axes: Mapping[str, str] = field(default_factory=dict)
-    places: Mapping[tuple[str, ...], KeyPath] = field(default_factory=dict)
+    points: Mapping[KeyPath, Point] = field(default_factory=dict)
 
 
 def expand(entry: str, given: Partial, catalog: Catalog) -> tuple[list[Variant], list[Problem]]:
@@ -176,29 +177,44 @@ def _check_names(points: Sequence[Point]) -> None:
 
 def _chosen(axes: Mapping[str, list[Point]], expansion: Expansion) -> list[dict[str, Point]]:
     """The combinations that are left, in the order of the axes, the last axis changing fastest."""
-    left: Sequence[int] = range(math.prod(map(len, axes.values())))
+    total = math.prod(map(len, axes.values()))
+    left: Sequence[int] = range(total)  # which may be too long for len()
     if expansion.exclude:
-        left = _not_excluded(axes, expansion.exclude, len(left))
+        left = _not_excluded(axes, expansion.exclude, total)
+        total = len(left)
     sample = expansion.random
-    if sample is not None:
-        if sample.count > len(left):
-            raise GridError(("random", "count"), f"{sample.count} is more than the grid's {len(left)} combinations")
-        left = sorted(random.Random(sample.seed).sample(left, sample.count))
-    if len(left) > MOST_VARIANTS:
-        raise GridError(("grid",), f"makes {len(left):,} variants; {MOST_VARIANTS:,} at most: draw some with random")
-    return [_combination(axes, index) for index in left]
+    if sample is not None and sample.count > total:
+        raise GridError(("random", "count"), f"{sample.count} is more than the grid's {total} combinations")
+    count = total if sample is None else sample.count
+    if count > MOST_VARIANTS:
+        raise GridError(("grid",), f"makes {count:,} variants; {MOST_VARIANTS:,} at most: draw some with random")
+    chosen = range(total) if sample is None else _drawn(total, sample)
+    return [_combination(axes, left[index]) for index in chosen]
+
+
+def _drawn(total: int, sample: Sample) -> list[int]:
+    """So many different numbers below the total, in their order."""
+    generator = random.Random(sample.seed)
+    if total <= sys.maxsize:
+        return sorted(generator.sample(range(total), sample.count))
+    drawn: set[int] = set()
+    while len(drawn) < sample.count:
+        drawn.add(generator.randrange(total))
+    return sorted(drawn)
 
 
 def _not_excluded(axes: Mapping[str, list[Point]], exclude: Sequence[Mapping[str, Any]], total: int) -> list[int]:
     """The numbers of the combinations that no exclusion names."""
     if total > MOST_VARIANTS:
         raise GridError(("exclude",), f"is for grids of {MOST_VARIANTS:,} combinations at most, and this has {total:,}")
-    left, unused = list(range(total)), []
-    for at, given in enumerate(exclude):
-        excluded = _exclusion(axes, at, given)
-        hit = {index for index in range(total) if _matches(_combination(axes, index), excluded)}
-        left = [index for index in left if index not in hit]
-        unused += [] if hit else [at]
+    excluded = [_exclusion(axes, at, given) for at, given in enumerate(exclude)]
+    left, used = [], set[int]()
+    for index in range(total):
+        combination = _combination(axes, index)
+        hits = [at for at, each in enumerate(excluded) if _matches(combination, each)]
+        used.update(hits)
+        left += [] if hits else [index]
+    unused = sorted(set(range(len(exclude))) - used)
     if unused:
         raise GridError(("exclude", unused[0]), "excludes nothing: no combination has all of these values")
     if not left:
@@ -315,15 +331,15 @@ def _variant(name: str, own: Partial, entry: str, combination: Mapping[str, Poin
             ("name",),
             f"makes the variant {shown(name)}; a name has up to 60 {NAME_RULE}",
         )
-    settings, places = dict(own), {}
+    settings, points = dict(own), dict[KeyPath, Point]()
     for axis, point in combination.items():
         path = tuple(axis.split("."))
         nested = point.value
         for part in reversed(path):
             nested = {part: nested}
         settings = merge(settings, nested, catalog)
-        places[path] = ("variants", entry, *point.place)
-    return Variant(name, settings, entry, {axis: point.name for axis, point in combination.items()}, places)
+        points[path] = point
+    return Variant(name, settings, entry, {axis: point.name for axis, point in combination.items()}, points)
 
 
 def _clashes(variants: Sequence[Variant]) -> Iterator[Problem]:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from ablation.config import Study
 from ablation.landscape_models import find_models
-from ablation.matrix import Matrix
+from ablation.matrix import Matrix, Resolved
 from ablation.plain_yaml import (
     CONTROL,
     MOST_LEVELS,
@@ -142,30 +142,27 @@ def _study_problems(study: Study) -> Iterator[Problem]:
     yield from _seed_problems(study)
     yield from _data_problems(study)
     yield from _size_problems(study)
-    matrix, problems = study.resolved
-    yield from problems
-    if matrix is not None:
-        yield from _row_problems(study, matrix)
+    resolved = study.resolved
+    yield from resolved.problems
+    yield from _row_problems(study, resolved)
+    if resolved.matrix is not None:
         if study.landscape is not None:
-            yield from find_models(study.landscape, matrix)[1]
-        yield from _run_count_problems(study, matrix)
+            yield from find_models(study.landscape, resolved.matrix)[1]
+        yield from _run_count_problems(study, resolved.matrix)
 
 
-def _row_problems(study: Study, matrix: Matrix) -> Iterator[Problem]:
+def _row_problems(study: Study, resolved: Resolved) -> Iterator[Problem]:
     """Table rows of variants that are not there, or that lack the figure."""
-    for name, table in study.tables.items():
+    names = resolved.variants
+    for name, table in study.tables.items() if names else ():
         for index, row in enumerate(table.rows):
             path = ("tables", name, "rows", index)
-            settings = matrix.settings.get(row.variant)
-            if settings is None:
-                hint = suggestion(row.variant, matrix.variants)
-                text = f"no variant {shown(row.variant)}; {hint}Variants: {choices(matrix.variants)}"
-                yield (*path, "variant"), text
-            elif row.figure == "averaged" and settings.averaging.name == "none":
-                yield (
-                    (*path, "figure"),
-                    f"variant '{row.variant}' has no average: set averaging: swa",
-                )
+            settings = resolved.matrix.settings.get(row.variant) if resolved.matrix else None
+            if row.variant not in names:
+                known = f"{suggestion(row.variant, names)}Variants: {choices(names)}"
+                yield (*path, "variant"), f"no variant {shown(row.variant)}; {known}"
+            elif row.figure == "averaged" and settings is not None and settings.averaging.name == "none":
+                yield (*path, "figure"), f"variant '{row.variant}' has no average: set averaging: swa"
 
 
 def _seed_problems(study: Study) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from ablation.grid import Expansion, Variant, expand
+from ablation.grid import MOST_VARIANTS, Expansion, Variant, expand
 from ablation.kinds import Catalog, Component, ImageShape, as_mapping
 from ablation.plain_yaml import MOST_LEVELS, KeyPath
 from ablation.problems import Problem, describe
@@ -23,6 +23,7 @@ from ablation.settings import (
     RUN_FIELDS,
     Partial,
     RunSettings,
+    flat,
     merge,
     paths,
     reachable,
@@ -82,43 +83,54 @@ class Sections:
     images: ImageShape
 
 
-def build(sections: Sections) -> tuple[Matrix | None, list[Problem]]:
-    """The matrix; where something in it is not valid, the problems."""
+@dataclass(frozen=True)
+class Resolved:
+    """What the sections of a config come to: all variants, whatever their settings; a matrix where nothing is wrong."""
+
+    variants: Mapping[str, Variant]
+    matrix: Matrix | None
+    problems: list[Problem]
+
+
+def resolve(sections: Sections) -> Resolved:
+    """Lay base, variants and override over each other, and check what comes out."""
     variants, problems = _expanded(sections)
     base, wrong = _validated(merge(DEFAULTS, sections.base, sections.catalog), sections)
     problems += [(("base", *path), text) for path, text in wrong]
     bottom = spec(base) if base is not None else merge(DEFAULTS, sections.base, sections.catalog)
     layered = [_layered(variant, bottom, sections) for variant in variants.values()]
-    for each in layered:
-        problems += each.problems
-    if variants:
-        problems += _unreached(sections.override, layered)
     settings = {each.variant.name: each.settings for each in layered if each.settings is not None}
-    problems += _duplicates(settings, variants)
+    problems += [problem for each in layered for problem in each.problems]
+    problems += [*_refused(layered), *_unreached(sections.override, layered), *_duplicates(settings, variants)]
     if problems:
-        return None, list(dict.fromkeys(problems))
+        return Resolved(variants, None, list(dict.fromkeys(problems)))
     lowest = merge(bottom, reachable(sections.override, bottom, sections.catalog), sections.catalog)
-    return Matrix(validated(lowest, sections.catalog), variants, settings), []
+    return Resolved(variants, Matrix(validated(lowest, sections.catalog), variants, settings), [])
 
 
 @dataclass(frozen=True)
 class _Layered:
-    """A variant between base and override: what the override sets in it, and its settings, where they are valid."""
+    """A variant between base and override: what the override sets in it, and its settings, where they are valid.
+
+    `refused` is what the settings refuse in each other.
+    """
 
     variant: Variant
     override: Partial
     settings: RunSettings | None
     problems: list[Problem]
+    refused: list[Problem]
 
 
 def _layered(variant: Variant, bottom: Partial, sections: Sections) -> _Layered:
     own = merge(bottom, variant.own, sections.catalog)
     override = reachable(sections.override, own, sections.catalog)
     settings, wrong = _validated(merge(own, override, sections.catalog), sections)
-    if settings is not None:
-        wrong = [((key,), text) for key, text in _refusals(settings, variant, sections.images)]
-    problems = [(_origin(path, variant, override, sections), text) for path, text in wrong]
-    return _Layered(variant, override, settings, problems)
+    refused = _refusals(settings, sections.images) if settings is not None else []
+    placed = (
+        [(_origin(path, variant, override, sections), text) for path, text in problems] for problems in (wrong, refused)
+    )
+    return _Layered(variant, override, settings, *placed)
 
 
 def _expanded(sections: Sections) -> tuple[dict[str, Variant], list[Problem]]:
@@ -137,6 +149,8 @@ def _expanded(sections: Sections) -> tuple[dict[str, Variant], list[Problem]]:
             if other.entry != entry:
                 text = f"makes the variant '{variant.name}', and '{other.entry}' makes one of that name; rename one"
                 problems.append((("variants", entry), text))
+        if len(variants) > MOST_VARIANTS:
+            return {}, [(("variants",), f"make more than {MOST_VARIANTS:,} variants; {MOST_VARIANTS:,} at most")]
     return variants, problems
 
 
@@ -175,14 +189,14 @@ def _validated(complete: Partial, sections: Sections) -> tuple[RunSettings | Non
         return [key for key in _fields_at(path, complete, sections.catalog) if key != "name" or not path]
 
     wrong = [each for each in found if each["type"] != "too_short" or each["loc"] not in bad]
-    return None, [_with_hint(describe(each, valid_keys), sections.catalog) for each in wrong]
+    return None, [_with_hint(describe(each, valid_keys), complete, sections.catalog) for each in wrong]
 
 
 def _fields_at(path: KeyPath, settings: Any, catalog: Catalog) -> Mapping[str, type[Component] | None]:
     """The valid keys at a path, with their kinds where they are components."""
     fields: Mapping[str, type[Component] | None] = RUN_FIELDS
     if not path:
-        return dict.fromkeys(RunSettings.model_fields)
+        return dict.fromkeys(RunSettings.model_fields) | RUN_FIELDS
     for part in path:
         kind, settings = fields[str(part)], as_mapping(settings[part])
         assert kind is not None, "only a component has keys of its own"
@@ -190,18 +204,32 @@ def _fields_at(path: KeyPath, settings: Any, catalog: Catalog) -> Mapping[str, t
     return fields
 
 
-def _with_hint(problem: Problem, catalog: Catalog) -> Problem:
-    """A setting that is written beside the component that it belongs to."""
+def _with_hint(problem: Problem, complete: Partial, catalog: Catalog) -> Problem:
+    """A setting that belongs to another component than the one that it is written in, or beside."""
     path, text = problem
-    if len(path) == 1 and text.startswith("unknown key"):
-        for key, kind in RUN_FIELDS.items():
-            settings = settings_of_component(None, kind, catalog)
-            if path[0] in settings:
-                return path, f"is a setting of the {key}; write {key}: {{{path[0]}: ...}}"
-            for inner, inner_kind in settings.items():
-                if inner_kind and path[0] in settings_of_component(None, inner_kind, catalog):
-                    return path, f"is a setting of the {inner}; write {key}: {{{inner}: {{{path[0]}: ...}}}}"
-    return problem
+    if not text.startswith("unknown key"):
+        return problem
+    if len(path) == 1:
+        return path, _home_of(path[0], catalog) or text
+    kind = _fields_at(path[:-2], complete, catalog)[str(path[-2])]
+    owners = [name for name, choice in catalog[kind.kind].items() if path[-1] in choice.model_fields] if kind else []
+    if not owners or kind is None:
+        return problem
+    chosen = dict(flat(complete)).get(".".join(map(str, path[:-1])))
+    valid = text.partition("Valid keys: ")[2]
+    return path, f"is a setting of {choices(owners)}, and this {kind.kind} is {chosen}. Valid keys: {valid}"
+
+
+def _home_of(key: Any, catalog: Catalog) -> str | None:
+    """Where a setting belongs that is written beside the components."""
+    for name, kind in RUN_FIELDS.items():
+        settings = settings_of_component(None, kind, catalog)
+        if key in settings:
+            return f"is a setting of the {name}; write {name}: {{{key}: ...}}"
+        for inner, inner_kind in settings.items():
+            if inner_kind and key in settings_of_component(None, inner_kind, catalog):
+                return f"is a setting of the {inner}; write {name}: {{{inner}: {{{key}: ...}}}}"
+    return None
 
 
 def _origin(path: KeyPath, variant: Variant, override: Partial, sections: Sections) -> KeyPath:
@@ -209,8 +237,12 @@ def _origin(path: KeyPath, variant: Variant, override: Partial, sections: Sectio
     if _sets(override, path):
         return ("override", *path)
     for end in range(len(path), 0, -1):
-        if path[:end] in variant.places:
-            return (*variant.places[path[:end]], *path[end:])  # type: ignore[index]
+        point = variant.points.get(path[:end])
+        if point is not None and _sets(point.value, path[end:]):
+            return ("variants", variant.entry, *point.place, *path[end:])
+    for axis, point in variant.points.items():
+        if axis[: len(path)] == path:  # the path of an axis leads through something wrong
+            return ("variants", variant.entry, *point.place[:2])
     entry: str | None = variant.entry
     while entry is not None:
         if _sets(sections.variants[entry], path):
@@ -229,22 +261,37 @@ def _sets(settings: Any, path: KeyPath) -> bool:
     return True
 
 
-def _refusals(settings: RunSettings, variant: Variant, images: ImageShape) -> Iterator[tuple[str, str]]:
+def _refusals(settings: RunSettings, images: ImageShape) -> list[Problem]:
     """What the components refuse in the other settings and in the images, by the component's key."""
+    problems: list[Problem] = []
     for key, value in settings:
         for part in value.parts() if isinstance(value, Component) else ():
             try:
                 part.check(settings, images)
             except ValueError as error:
-                yield key, f"{error} (variant '{variant.name}')"
+                problems.append(((key,), str(error)))
     for key in ("mean", "std"):
         count = len(getattr(settings, key))
         if count not in (1, images.channels):
-            yield key, f"has {count} values, and the images have {images.channels} channel(s)"
+            problems.append(((key,), f"has {count} values, and the images have {images.channels} channel(s)"))
+    return problems
+
+
+def _refused(layered: Sequence[_Layered]) -> Iterator[Problem]:
+    """The same key may be wrong in many variants: it is told once."""
+    variants: dict[Problem, list[str]] = {}
+    for each in layered:
+        for problem in each.refused:
+            variants.setdefault(problem, []).append(each.variant.name)
+    for (path, text), names in variants.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        yield path, f"{text} (variant '{names[0]}'{more})"
 
 
 def _unreached(override: Partial, layered: Sequence[_Layered]) -> Iterator[Problem]:
     """Settings of the override that no variant's component has."""
+    if not layered:
+        return
     reached = {path for each in layered for path in paths(each.override)}
     for path in paths(override):
         if path not in reached:

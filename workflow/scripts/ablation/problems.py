@@ -40,4 +40,4 @@ def unknown_key(key: Any, valid: Iterable[str]) -> str:
     """What to write instead of a key that is not one of these."""
     valid = list(valid)
     hint = suggestion(key, valid)
-    return f"unknown key{'; ' + hint if hint else '. '}Valid keys: {choices(valid)}"
+    return f"unknown key{'; ' + hint if hint else '. '}Valid keys: {choices(valid) or 'none'}"

@@ -180,7 +180,9 @@ def _merged_component(under: Any, over: Any, catalog: Catalog, kind: type[Compon
     name = over.get("name", under.get("name"))
     fields = settings_of_component(name, kind, catalog)
     if name != under.get("name"):
-        under = {key: value for key, value in under.items() if key in fields}
+        # A setting that no choice has stays, to be refused.
+        foreign = settings_of_component(None, kind, catalog).keys() - fields.keys()
+        under = {key: value for key, value in under.items() if key not in foreign}
     return _merged(under, over, catalog, {key: each for key, each in fields.items() if each is not None})
 
 
