@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, PositiveInt
 
 from ablation.components.activations import ReLU
-from ablation.kinds import Activation, Loss, Model, Optimizer
+from ablation.config.kinds import Activation, Loss, Model, Optimizer
 
 
 class Residual(Model):

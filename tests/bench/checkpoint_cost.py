@@ -16,8 +16,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "scripts"))
 
-from ablation.settings import complete
-from ablation.training.checkpoint import Checkpoints
+from ablation.config.settings import complete
+from ablation.runs.checkpoint import Checkpoints
 from ablation.training.data import Data, ImageSet
 from ablation.training.loop import Training, update, weights_of
 from ablation.training.meters import Clock

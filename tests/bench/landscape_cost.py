@@ -15,8 +15,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "scripts"))
 
-from ablation.config import Probing
-from ablation.settings import complete
+from ablation.config.settings import complete
+from ablation.config.study import Probing
 from ablation.training.data import Data, ImageSet
 from ablation.training.loop import Training, train_epoch
 from ablation.training.meters import Clock

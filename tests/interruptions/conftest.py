@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from ablation.catalog import built_in
-from ablation.config import DataConfig
-from ablation.datasets import prepare
-from ablation.settings import complete, merge, spec_json
+from ablation.config.catalog import built_in
+from ablation.config.settings import complete, merge, spec_json
+from ablation.config.study import DataConfig
+from ablation.data.prepare import prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = {"model": {"filters": [2, 3, 4]}, "epochs": 3, "batch_size": 16}

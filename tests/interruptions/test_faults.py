@@ -13,7 +13,7 @@ import time
 import pytest
 import torch
 
-from ablation.records import RecordError, read_record
+from ablation.runs.records import RecordError, read_record
 
 LOOP = "ablation.training.loop"
 SWITCH = {"epochs": 2}

@@ -40,8 +40,8 @@ PLACES = [
     {"at": [f"{LOOP}.update", 4]},
     {"at": [f"{LOOP}.evaluate", 1]},
     {"at": [f"{LOOP}.end_epoch", 1]},
-    {"at": ["ablation.records.write_history", 1]},
-    {"at": ["ablation.training.run_directory.save_weights", 1]},
+    {"at": ["ablation.runs.records.write_history", 1]},
+    {"at": ["ablation.runs.directory.save_weights", 1]},
     {"at_file_event": 7},
     {"at_file_event": 12},
 ]

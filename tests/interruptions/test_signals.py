@@ -43,7 +43,7 @@ def test_a_signal_while_the_average_is_finished_loses_only_that(new_run):
 
 def test_a_signal_during_the_last_writing_lets_it_end(new_run):
     run = new_run()
-    assert run.job(at=["ablation.records.write_history", 1], signal=int(signal.SIGTERM)) == 0
+    assert run.job(at=["ablation.runs.records.write_history", 1], signal=int(signal.SIGTERM)) == 0
     assert "metrics.json" in run.left()
 
 
@@ -60,7 +60,7 @@ def test_short_epochs_share_a_checkpoint_and_long_ones_have_their_own(new_run):
     """With 10 s between two, one at an epoch's end is due after 1 s: none of these epochs takes so long."""
     for seconds, stored in ((10, 0), (0, 15)):
         run = new_run(f"every-{seconds}")
-        run.job(checkpoint_seconds=seconds, at=["ablation.records.write_history", 1], signal=int(signal.SIGKILL))
+        run.job(checkpoint_seconds=seconds, at=["ablation.runs.records.write_history", 1], signal=int(signal.SIGKILL))
         run.to_the_end()
         resumed = f"goes on from a checkpoint after {stored} steps" in run.said()
         assert resumed == bool(stored)

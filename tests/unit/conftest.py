@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from ablation.config import Study
-from ablation.matrix import Run
-from ablation.provenance import training_digest
-from ablation.records import Cost, Origin, RunRecord, Score, write_history, write_record
-from ablation.settings import spec
+from ablation.config.matrix import Run
+from ablation.config.settings import spec
+from ablation.config.study import Study
+from ablation.runs.provenance import training_digest
+from ablation.runs.records import Cost, Origin, RunRecord, Score, write_history, write_record
 
 STUDY = {
     "study": "small",

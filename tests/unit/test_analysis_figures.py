@@ -16,9 +16,9 @@ from PIL import Image
 
 from ablation.analysis.figures import COLOURS, save, table_histories, training_curves
 from ablation.analysis.runs import load_runs
-from ablation.config import Study
-from ablation.matrix import Run
-from ablation.records import RecordError, RunRecord
+from ablation.config.matrix import Run
+from ablation.config.study import Study
+from ablation.runs.records import RecordError, RunRecord
 
 Finish = Callable[..., RunRecord]
 NAN, INF = float("nan"), float("inf")

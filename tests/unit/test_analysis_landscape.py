@@ -13,11 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablation.analysis import claims, landscape, probes
+from ablation.analysis.landscape import bands as landscape
+from ablation.analysis.landscape import claims, probes
 from ablation.analysis.runs import load_runs
-from ablation.config import Quantity, Study
-from ablation.matrix import Run
-from ablation.records import (
+from ablation.config.matrix import Run
+from ablation.config.settings import spec
+from ablation.config.study import Quantity, Study
+from ablation.runs.records import (
     Origin,
     ProbedStep,
     ProbeRecord,
@@ -27,8 +29,7 @@ from ablation.records import (
     write_history,
     write_record,
 )
-from ablation.settings import spec
-from ablation.step_trace import write_steps
+from ablation.runs.step_trace import write_steps
 
 Train = Callable[..., None]
 Write = Callable[..., None]

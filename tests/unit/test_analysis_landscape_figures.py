@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ablation.analysis.figures import COLOURS
-from ablation.analysis.landscape_figures import (
+from ablation.analysis.landscape.figures import (
     COLUMNS,
     accuracy_figure,
     bands_figure,
@@ -27,7 +27,7 @@ from ablation.analysis.landscape_figures import (
     probe_figure,
     read_frames,
 )
-from ablation.config import Study
+from ablation.config.study import Study
 
 SCRIPT = Path(__file__).parents[2] / "workflow/scripts/plot_landscape.py"
 PLAIN, NORMED = "Plain net", "Net with BN"

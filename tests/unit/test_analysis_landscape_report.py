@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from ablation.analysis import landscape_report as section
+from ablation.analysis.landscape import report as section
 from ablation.analysis.runs import load_runs
-from ablation.config import Study
+from ablation.config.study import Study
 
 NAN = float("nan")
 

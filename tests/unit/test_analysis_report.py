@@ -10,9 +10,9 @@ import pytest
 from ablation.analysis.markdown import escaped
 from ablation.analysis.report import render, write_report
 from ablation.analysis.runs import load_runs
-from ablation.config import Study
-from ablation.matrix import Run
-from ablation.records import RunRecord
+from ablation.config.matrix import Run
+from ablation.config.study import Study
+from ablation.runs.records import RunRecord
 
 Finish = Callable[..., RunRecord]
 

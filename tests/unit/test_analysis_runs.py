@@ -12,11 +12,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ablation import matrix
 from ablation.analysis.runs import KINDS, load_history, load_runs, read_study
-from ablation.config import Study
-from ablation.matrix import Run
-from ablation.records import RecordError, RunRecord, write_history
+from ablation.config import matrix
+from ablation.config.matrix import Run
+from ablation.config.study import Study
+from ablation.runs.records import RecordError, RunRecord, write_history
 
 Finish = Callable[..., RunRecord]
 FIGURES = ["best_accuracy", "last_accuracy", "averaged_accuracy", "parameters", "wall_seconds", "device", "code"]
@@ -191,8 +191,10 @@ def test_no_study(tmp_path: Path, text: str | None, problem: str) -> None:
 def test_analysis_never_imports_torch() -> None:
     scripts = Path(__file__).parents[2] / "workflow/scripts"
     code = (
-        "import sys, compare, plot_curves, write_report, ablation.provenance, ablation.settings as settings\n"
-        "ablation.provenance.training_digest(settings.complete({}))\n"
+        "import sys, compare, plot_curves, write_report\n"
+        "from ablation.config.settings import complete\n"
+        "from ablation.runs.provenance import training_digest\n"
+        "training_digest(complete({}))\n"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=scripts, check=False).returncode == 0

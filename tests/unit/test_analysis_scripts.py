@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ablation.config import Study
-from ablation.records import RunRecord
+from ablation.config.study import Study
+from ablation.runs.records import RunRecord
 
 Finish = Callable[..., RunRecord]
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"

@@ -10,9 +10,9 @@ import pytest
 
 from ablation.analysis.runs import load_runs
 from ablation.analysis.tables import comparison, cost, settings_overview, write_csv
-from ablation.config import Study
-from ablation.matrix import Run
-from ablation.records import RunRecord
+from ablation.config.matrix import Run
+from ablation.config.study import Study
+from ablation.runs.records import RunRecord
 
 Finish = Callable[..., RunRecord]
 EXACT = {"abs": 1e-9}

@@ -8,7 +8,7 @@ from torchvision.transforms.v2 import functional as reference
 
 from ablation.components.augmentations import FlipCrop, NoAugmentation
 from ablation.components.flip_crop import FlipThenCrop, Unchanged
-from ablation.settings import RunSettings
+from ablation.config.settings import RunSettings
 from ablation.training.augment import normalise, plan_epoch, training_batches
 from ablation.training.data import ImageSet
 

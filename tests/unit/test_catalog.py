@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ablation.catalog import built_in, catalog
-from ablation.kinds import KINDS
-from ablation.loading import load_study
-from ablation.plain_yaml import ConfigError
-from ablation.settings import complete, flat, spec
+from ablation.config.catalog import built_in, catalog
+from ablation.config.kinds import KINDS
+from ablation.config.loading import load_study
+from ablation.config.plain_yaml import ConfigError
+from ablation.config.settings import complete, flat, spec
 
 ROOT = Path(__file__).resolve().parents[2]
 LION = """\
@@ -18,7 +18,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ablation.kinds import Optimizer
+from ablation.config.kinds import Optimizer
 
 
 class Lion(Optimizer):
@@ -68,7 +68,7 @@ def test_every_setting_of_ours_is_described_and_has_a_default(component):
 
 def test_reading_a_config_does_not_import_torch():
     program = (
-        "import sys; from ablation.loading import load_study; load_study(sys.argv[1:]).matrix\n"
+        "import sys; from ablation.config.loading import load_study; load_study(sys.argv[1:]).matrix\n"
         "assert 'torch' not in sys.modules"
     )
     for study in ("config/config.yaml", "examples/own-components/study.yaml"):

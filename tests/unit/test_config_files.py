@@ -9,13 +9,13 @@ import pytest
 import yaml
 
 import write_schema
-from ablation.catalog import built_in
-from ablation.config import DataConfig, Jobs, Landscape, Study
-from ablation.grid import Expansion
-from ablation.loading import load_study
-from ablation.plain_yaml import ConfigError
-from ablation.settings import RunSettings, changes, complete, flat, spec
-from ablation.yaml_layers import merged_config, read_layers
+from ablation.config.catalog import built_in
+from ablation.config.grid import Expansion
+from ablation.config.loading import load_study
+from ablation.config.plain_yaml import ConfigError
+from ablation.config.settings import RunSettings, changes, complete, flat, spec
+from ablation.config.study import DataConfig, Jobs, Landscape, Study
+from ablation.config.yaml_layers import merged_config, read_layers
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "config"

@@ -15,13 +15,13 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ablation import matrix
-from ablation.catalog import built_in
-from ablation.config import DataConfig, Jobs, Landscape, Row, Study, Table
-from ablation.grid import Expansion, Sample
-from ablation.loading import load_study
-from ablation.plain_yaml import ConfigError
-from ablation.settings import RunSettings, spec_json
+from ablation.config import matrix
+from ablation.config.catalog import built_in
+from ablation.config.grid import Expansion, Sample
+from ablation.config.loading import load_study
+from ablation.config.plain_yaml import ConfigError
+from ablation.config.settings import RunSettings, spec_json
+from ablation.config.study import DataConfig, Jobs, Landscape, Row, Study, Table
 
 EXAMPLES = int(os.environ.get("ABLATION_FUZZ", "0"))
 FUZZ = settings(
@@ -95,7 +95,7 @@ FULL = {
 
 MINE = """
 from typing import Literal
-from ablation.kinds import Optimizer
+from ablation.config.kinds import Optimizer
 class Mine(Optimizer):
     name: Literal["mine"] = "mine"
     display_name = "Mine"

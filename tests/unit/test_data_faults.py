@@ -22,10 +22,11 @@ import pytest
 import torch
 from PIL import Image
 
-from ablation import datasets, files
-from ablation.arrays import PreparedDataError
-from ablation.config import DataConfig
-from ablation.datasets import DataError, prepare
+from ablation import files
+from ablation.config.study import DataConfig
+from ablation.data import prepare as datasets
+from ablation.data.arrays import PreparedDataError
+from ablation.data.prepare import DataError, prepare
 from ablation.training.data import load_data
 
 SCRIPT = Path(__file__).parents[2] / "workflow/scripts/prepare_data.py"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ablation import data_identity as module
-from ablation.config import DataConfig
-from ablation.data_identity import data_identity
-from ablation.image_files import DataError
+from ablation.config.study import DataConfig
+from ablation.data import identity as module
+from ablation.data.identity import data_identity
+from ablation.data.image_files import DataError
 
 FILES = [f"{split}/{label}/{index}.png" for split in ("train", "test") for label in ("ant", "bee") for index in (0, 1)]
 

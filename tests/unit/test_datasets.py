@@ -21,11 +21,11 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import prepare_data
-from ablation.arrays import digest_of, digest_of_all
-from ablation.config import DataConfig
-from ablation.datasets import DataError, prepare
-from ablation.loading import load_study
-from ablation.plain_yaml import ConfigError
+from ablation.config.loading import load_study
+from ablation.config.plain_yaml import ConfigError
+from ablation.config.study import DataConfig
+from ablation.data.arrays import digest_of, digest_of_all
+from ablation.data.prepare import DataError, prepare
 
 ROOT = Path(__file__).parents[2]
 CLASSES = ("ant", "bee", "cow")

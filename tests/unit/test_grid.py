@@ -2,10 +2,10 @@
 
 import pytest
 
-from ablation.catalog import built_in
-from ablation.grid import expand, number_name, value_name
-from ablation.loading import load_study
-from ablation.plain_yaml import ConfigError
+from ablation.config.catalog import built_in
+from ablation.config.grid import expand, number_name, value_name
+from ablation.config.loading import load_study
+from ablation.config.plain_yaml import ConfigError
 
 AXES = {"model.batch_norm": [False, True], "optimizer.learning_rate": [1e-4, 0.05]}
 

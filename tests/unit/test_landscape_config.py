@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ablation import matrix
-from ablation.loading import load_study
-from ablation.plain_yaml import ConfigError
+from ablation.config import matrix
+from ablation.config.loading import load_study
+from ablation.config.plain_yaml import ConfigError
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from ablation.catalog import built_in
-from ablation.settings import complete, flat, merge
+from ablation.config.catalog import built_in
+from ablation.config.settings import complete, flat, merge
+from ablation.runs.directory import save_weights
 from ablation.training import loop
 from ablation.training.data import Data, ImageSet
-from ablation.training.run_directory import save_weights
 
 GOLDEN = Path(__file__).with_name("golden_loss_trace.json")
 CPU = torch.device("cpu")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ablation.machine import has_gpu
+from ablation.cluster.machine import has_gpu
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from ablation import matrix
-from ablation.config import Study
-from ablation.settings import complete, flat, spec, spec_json
+from ablation.config import matrix
+from ablation.config.settings import complete, flat, spec, spec_json
+from ablation.config.study import Study
 
 
 def study(**sections):

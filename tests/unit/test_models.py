@@ -8,8 +8,8 @@ from torch import nn
 
 from ablation.components.activations import ELU, LeakyReLU, ReLU
 from ablation.components.models import CNN
-from ablation.kinds import ImageShape
-from ablation.settings import RunSettings, complete
+from ablation.config.kinds import ImageShape
+from ablation.config.settings import RunSettings, complete
 from ablation.training.loop import l1_norm
 
 CIFAR = ImageShape(3, 32, 32)

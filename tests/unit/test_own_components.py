@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn import Parameter
 
-from ablation.catalog import catalog
-from ablation.kinds import ImageShape
-from ablation.loading import load_study
+from ablation.config.catalog import catalog
+from ablation.config.kinds import ImageShape
+from ablation.config.loading import load_study
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples/own-components"

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from ablation.arrays import PreparedDataError, digest_of
-from ablation.config import DataConfig
-from ablation.datasets import prepare
+from ablation.config.study import DataConfig
+from ablation.data.arrays import PreparedDataError, digest_of
+from ablation.data.prepare import prepare
 from ablation.training.data import load_data
 
 CPU = torch.device("cpu")

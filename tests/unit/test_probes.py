@@ -9,11 +9,11 @@ from torch import nn
 
 import probe as probe_script
 import train as train_script
-from ablation.arrays import Description, digest_of, digest_of_all
-from ablation.catalog import built_in
-from ablation.records import read_probe
-from ablation.settings import complete, flat, merge, spec_json
-from ablation.step_trace import read_steps
+from ablation.config.catalog import built_in
+from ablation.config.settings import complete, flat, merge, spec_json
+from ablation.data.arrays import Description, digest_of, digest_of_all
+from ablation.runs.records import read_probe
+from ablation.runs.step_trace import read_steps
 from ablation.training import loop
 from ablation.training.data import Data, ImageSet
 from ablation.training.probes import Probe, objective_of_batch, walk

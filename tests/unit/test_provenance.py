@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ablation import provenance
-from ablation.catalog import built_in, catalog
-from ablation.settings import complete
+from ablation.config.catalog import built_in, catalog
+from ablation.config.settings import complete
+from ablation.runs import provenance
 
 FILES = {
     "job.py": 'from pack.inner import value\n\n\ndef run():\n    """Say it."""\n    return value  # as it is\n',
@@ -151,19 +151,19 @@ def test_a_change_of_meaning_changes_the_runs_that_use_it(changed_runs, path, pa
     ("path", "pattern", "new"),
     [
         ("training/loop.py", r'"""The training loop', '"""The loop'),
-        ("training/progress.py", r"images/s", "images a second"),
-        ("training/checkpoint.py", r"sha256", "md5"),
-        ("training/interruption.py", r"seconds / 10", "seconds / 9"),
+        ("runs/progress.py", r"images/s", "images a second"),
+        ("runs/checkpoint.py", r"sha256", "md5"),
+        ("runs/interruption.py", r"seconds / 10", "seconds / 9"),
         ("training/loop.py", r'"steps": self.steps', '"all steps": self.steps'),
         ("training/meters.py", r"perf_counter", "monotonic"),
-        ("training/job.py", r"cpu", "gpu"),
-        ("records.py", r"class Score", "class Mark"),
+        ("runs/job.py", r"cpu", "gpu"),
+        ("runs/records.py", r"class Cost", "class Price"),
         ("components/optimizers.py", r"decay of the running sum", "how long it remembers"),
         ("components/optimizers.py", r'display_name = "SGD"', 'display_name = "Sgd"'),
         ("components/optimizers.py", r"0.9, ge=0, lt=1", "0.8, ge=0.1, lt=0.95"),
         ("components/schedulers.py", r"is \{above\}", "exceeds"),
         ("components/optimizers.py", r"\Z", "\n\nclass Rmsprop(Optimizer):\n    pass\n"),
-        ("kinds.py", r"def parts", "def pieces"),
+        ("config/kinds.py", r"def parts", "def pieces"),
     ],
 )
 def test_what_changes_no_figure_changes_no_digest(changed_runs, path, pattern, new):
@@ -177,7 +177,7 @@ def test_a_probed_run_depends_on_the_probes_too():
 
 OWN = """\
 from typing import Literal
-from ablation.kinds import Loss
+from ablation.config.kinds import Loss
 import helper
 
 class Mine(Loss):

@@ -7,10 +7,10 @@ from typing import Literal
 
 import pytest
 
-from ablation.kinds import Model
-from ablation.settings import RunSettings, complete
-from ablation.training import run_directory
-from ablation.training.run_directory import weights_name
+from ablation.config.kinds import Model
+from ablation.config.settings import RunSettings, complete
+from ablation.runs import directory as run_directory
+from ablation.runs.directory import weights_name
 
 
 @pytest.mark.parametrize(

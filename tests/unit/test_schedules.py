@@ -9,7 +9,7 @@ from torch import nn
 from ablation.components.averagings import SWA
 from ablation.components.optimizers import SGD
 from ablation.components.schedulers import Cosine, NoScheduler, Plateau, Step
-from ablation.settings import RunSettings
+from ablation.config.settings import RunSettings
 from ablation.training.schedules import Schedule
 
 

@@ -8,8 +8,8 @@ import torch
 from pydantic import ValidationError
 
 import train
-from ablation.catalog import built_in
-from ablation.settings import RunSettings, SpecError, complete, read_spec, spec, spec_json
+from ablation.config.catalog import built_in
+from ablation.config.settings import RunSettings, SpecError, complete, read_spec, spec, spec_json
 
 SPEC = spec_json(RunSettings())
 ARGUMENTS = ["train.py", "--run", "results/runs/adam/seed0", "--study", "s", "--data", "nowhere", "--spec"]
@@ -88,7 +88,7 @@ def test_an_unknown_component_is_named_with_those_to_choose_from(monkeypatch):
 OWN_LOSS = """
 from typing import Literal
 
-from ablation.kinds import Loss
+from ablation.config.kinds import Loss
 
 
 class Hinge(Loss):

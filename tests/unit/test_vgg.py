@@ -8,8 +8,8 @@ from torch import nn
 
 from ablation.components.activations import ELU
 from ablation.components.models import VGGA, VGGADropout, VGGALight
-from ablation.kinds import ImageShape
-from ablation.settings import RunSettings
+from ablation.config.kinds import ImageShape
+from ablation.config.settings import RunSettings
 
 CIFAR = ImageShape(3, 32, 32)
 

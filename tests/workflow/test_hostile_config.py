@@ -147,7 +147,7 @@ COMPONENTS = 'it\'s {x} "mine" $(touch pwned); touch pwned & é.py'
 SQUARE = """\
 from typing import Literal
 
-from ablation.kinds import Activation
+from ablation.config.kinds import Activation
 
 
 class Square(Activation):

@@ -48,7 +48,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ablation.kinds import Loss
+from ablation.config.kinds import Loss
 
 
 class Own(Loss):
@@ -239,9 +239,9 @@ def test_code_that_changes_no_figure_trains_nothing(study):
         (f"{COMPONENTS}/optimizers.py", "decay of the running sum", "how long it remembers"),
         ("config/own.py", 'description="of the loss"', 'description="by which the loss is multiplied"'),
         ("config/own.py", "class Own", "class Other:\n    pass\n\n\nclass Own"),
-        (f"{scripts}/training/checkpoint.py", "STATE_VERSION = 2", "STATE_VERSION = 3"),
-        (f"{scripts}/training/progress.py", "images/s", "images a second"),
-        (f"{scripts}/records.py", "is damaged", "is broken"),
+        (f"{scripts}/runs/checkpoint.py", "STATE_VERSION = 2", "STATE_VERSION = 3"),
+        (f"{scripts}/runs/progress.py", "images/s", "images a second"),
+        (f"{scripts}/runs/records.py", "is damaged", "is broken"),
     ):
         edit(study, path, old, new)
     assert trained(jobs(study)) == []

@@ -8,16 +8,17 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
-from ablation import cluster, commands, matrix
-from ablation.config import Probing
-from ablation.data_identity import data_identity
-from ablation.image_files import DataError
-from ablation.loading import load_study
-from ablation.machine import has_gpu, set_environment
-from ablation.provenance import script_digest, training_digest
-from ablation.settings import spec, spec_json
-from ablation.results import check_results, code_of_finished, digest_of_prepared
-from ablation.plain_yaml import ConfigError
+from ablation.cluster import slurm as cluster, commands
+from ablation.config import matrix
+from ablation.config.study import Probing
+from ablation.data.identity import data_identity
+from ablation.data.image_files import DataError
+from ablation.config.loading import load_study
+from ablation.cluster.machine import has_gpu, set_environment
+from ablation.runs.provenance import script_digest, training_digest
+from ablation.config.settings import spec, spec_json
+from ablation.runs.results import check_results, code_of_finished, digest_of_prepared
+from ablation.config.plain_yaml import ConfigError
 
 DEFAULT_STUDY = "config/demo.yaml"
 

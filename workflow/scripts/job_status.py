@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from ablation.jobs import CHECKED, read_job
+from ablation.cluster.jobs import CHECKED, read_job
 
 # Seconds for which an answer holds.
 INTERVAL = {"slurm": 5, "local": 0.5}

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from ablation.analysis import claims, landscape, probes
+from ablation.analysis.landscape import bands as landscape
+from ablation.analysis.landscape import claims, probes
 from ablation.analysis.runs import load_runs, read_study
-from ablation.config import Study
+from ablation.config.study import Study
 from ablation.files import whole_file
 
 

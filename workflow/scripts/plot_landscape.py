@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from ablation.analysis.figures import METADATA, save
-from ablation.analysis.landscape_figures import landscape_figures, read_frames
+from ablation.analysis.landscape.figures import landscape_figures, read_frames
 from ablation.analysis.runs import read_study
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ablation.arrays import read_description
-from ablation.config import DataConfig
-from ablation.datasets import DataError, prepare
+from ablation.config.study import DataConfig
+from ablation.data.arrays import read_description
+from ablation.data.prepare import DataError, prepare
 
 
 def main() -> None:

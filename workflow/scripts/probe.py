@@ -10,10 +10,11 @@ import argparse
 import math
 from pathlib import Path
 
-from ablation.records import ProbeRecord, write_record
-from ablation.settings import spec
-from ablation.training import job, run_directory
-from ablation.training.checkpoint import remove_checkpoints
+from ablation.config.settings import spec
+from ablation.runs import directory as run_directory
+from ablation.runs import job
+from ablation.runs.checkpoint import remove_checkpoints
+from ablation.runs.records import ProbeRecord, write_record
 from ablation.training.data import Data, load_data
 from ablation.training.loop import Training
 from ablation.training.meters import Clock

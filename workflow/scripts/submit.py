@@ -23,15 +23,17 @@ from typing import Any
 import yte
 from submitit import AutoExecutor
 
-from ablation import cluster, commands, matrix
 from ablation.analysis.runs import CURRENT, FINISHED, load_runs
-from ablation.config import Study
-from ablation.jobs import Job, job_name
-from ablation.loading import load_study
-from ablation.machine import set_environment
-from ablation.plain_yaml import ConfigError
-from ablation.results import check_results
-from ablation.submission import Commands, SubmissionError, link_log, make_executor, refresh, submit
+from ablation.cluster import commands
+from ablation.cluster import slurm as cluster
+from ablation.cluster.jobs import Job, job_name
+from ablation.cluster.machine import set_environment
+from ablation.cluster.submission import Commands, SubmissionError, link_log, make_executor, refresh, submit
+from ablation.config import matrix
+from ablation.config.loading import load_study
+from ablation.config.plain_yaml import ConfigError
+from ablation.config.study import Study
+from ablation.runs.results import check_results
 
 PROFILE = Path("profiles", "submitit", "config.yaml")
 

@@ -16,8 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ablation.jobs import job_name, read_job, running_job
-from ablation.submission import Commands, SubmissionError, cancel, link_log, make_executor, refresh, submit
+from ablation.cluster.jobs import job_name, read_job, running_job
+from ablation.cluster.submission import Commands, SubmissionError, cancel, link_log, make_executor, refresh, submit
 
 PROPERTIES = "# properties = "
 

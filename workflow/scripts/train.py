@@ -14,15 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ablation import records, step_trace
-from ablation.settings import spec
-from ablation.training import job, run_directory
-from ablation.training.checkpoint import remove_checkpoints
+from ablation.config.settings import spec
+from ablation.runs import directory as run_directory
+from ablation.runs import job, records, step_trace
+from ablation.runs.checkpoint import remove_checkpoints
+from ablation.runs.progress import peak_memory
+from ablation.runs.side_by_side import FINISHED, put_back, train_side_by_side
 from ablation.training.data import Data, load_data
 from ablation.training.loop import Training
 from ablation.training.meters import Clock, StepTrace
-from ablation.training.progress import peak_memory
-from ablation.training.side_by_side import FINISHED, put_back, train_side_by_side
 
 
 def train_run(arguments: argparse.Namespace, directory: Path) -> None:

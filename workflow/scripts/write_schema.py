@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ablation.catalog import built_in, catalog
-from ablation.config import Study
+from ablation.config.catalog import built_in, catalog
+from ablation.config.grid import Expansion
+from ablation.config.kinds import KINDS, Catalog, Component
+from ablation.config.plain_yaml import ConfigError
+from ablation.config.settings import RunSettings
+from ablation.config.strict import DEFINED_AS
+from ablation.config.study import Study
 from ablation.files import write_text
-from ablation.grid import Expansion
-from ablation.kinds import KINDS, Catalog, Component
-from ablation.plain_yaml import ConfigError
-from ablation.settings import RunSettings
-from ablation.strict import DEFINED_AS
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "workflow/schemas/study.schema.json"

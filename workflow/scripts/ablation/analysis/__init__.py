@@ -1,1 +1,4 @@
-"""From finished runs to tables, figures and the report: pure functions over data frames. No torch."""
+"""Finished runs -> tables, figures and the report. No torch.
+
+A change here makes these again, and trains nothing.
+"""

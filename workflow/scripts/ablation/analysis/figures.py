@@ -21,9 +21,9 @@ from matplotlib.ticker import MaxNLocator
 
 from ablation.analysis.runs import load_history
 from ablation.analysis.tables import table_of
-from ablation.config import Study
+from ablation.config.matrix import Run
+from ablation.config.study import Study
 from ablation.files import whole_file
-from ablation.matrix import Run
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; without their yellow, which is too light for lines.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")

@@ -15,13 +15,13 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ablation.analysis.landscape_report import landscape_section
+from ablation.analysis.landscape.report import landscape_section
 from ablation.analysis.markdown import NOTHING, amount, escaped, markdown_table, number
 from ablation.analysis.runs import EARLIER, FINISHED
 from ablation.analysis.tables import comparison, cost, settings_overview, settings_text
-from ablation.config import Study
+from ablation.config.settings import flat, spec
+from ablation.config.study import Study
 from ablation.files import write_text
-from ablation.settings import flat, spec
 
 COUNTED = ("diverged", "missing")
 ACCURACY_COLUMN = "accuracy"

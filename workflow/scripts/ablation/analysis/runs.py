@@ -13,13 +13,13 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from ablation import matrix
-from ablation.arrays import PreparedDataError, read_description
-from ablation.config import Study
-from ablation.matrix import Run
-from ablation.provenance import training_digest
-from ablation.records import HISTORY_COLUMNS, ProbeRecord, RecordError, RunRecord, read_record
-from ablation.settings import RunSettings, changes, spec
+from ablation.config import matrix
+from ablation.config.matrix import Run
+from ablation.config.settings import RunSettings, changes, spec
+from ablation.config.study import Study
+from ablation.data.arrays import PreparedDataError, read_description
+from ablation.runs.provenance import training_digest
+from ablation.runs.records import HISTORY_COLUMNS, ProbeRecord, RecordError, RunRecord, read_record
 
 FINISHED = ("completed", "diverged")
 # Whether a run's code is that of today.

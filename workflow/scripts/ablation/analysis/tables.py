@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 
 from ablation.analysis.runs import FINISHED, LOST
-from ablation.config import Row, Study, Table
+from ablation.config.settings import NOT_SET, changes, spec
+from ablation.config.study import Row, Study, Table
 from ablation.files import whole_file
-from ablation.settings import NOT_SET, changes, spec
 
 ACCURACY_OF = {"best": "best_accuracy", "averaged": "averaged_accuracy"}
 SECONDS_PER_HOUR = 3600

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from ablation.kinds import Activation
+from ablation.config.kinds import Activation
 
 if TYPE_CHECKING:
     from torch import nn

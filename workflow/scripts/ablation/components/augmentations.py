@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, NonNegativeInt
 
-from ablation.kinds import Augmentation, BatchAugmentation
+from ablation.config.kinds import Augmentation, BatchAugmentation
 
 
 class NoAugmentation(Augmentation):

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from ablation.kinds import Averaging, ImageShape, WeightAverage
+from ablation.config.kinds import Averaging, ImageShape, WeightAverage
 
 if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-    from ablation.settings import RunSettings
+    from ablation.config.settings import RunSettings
 
 
 class NoAveraging(Averaging):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveFloat
 
-from ablation.kinds import Loss
+from ablation.config.kinds import Loss
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from ablation.components.activations import LeakyReLU, ReLU
-from ablation.kinds import Activation, ImageShape, Model
+from ablation.config.kinds import Activation, ImageShape, Model
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from ablation.settings import RunSettings
+    from ablation.config.settings import RunSettings
 
 
 def check_halvings(images: ImageShape, halvings: int) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from torch import nn
 
-from ablation.components.models import CNN, VGGA
-from ablation.kinds import ImageShape
+from ablation.config.kinds import ImageShape
+
+if TYPE_CHECKING:
+    from ablation.components.models import CNN, VGGA
 
 
 def convolution(inputs: int, outputs: int, settings: CNN | VGGA) -> list[nn.Module]:

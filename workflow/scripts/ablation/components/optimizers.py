@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from ablation.kinds import Optimizer
+from ablation.config.kinds import Optimizer
 
 if TYPE_CHECKING:
     import torch

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt
 
-from ablation.kinds import ImageShape, Scheduler
+from ablation.config.kinds import ImageShape, Scheduler
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
 
-    from ablation.settings import RunSettings
+    from ablation.config.settings import RunSettings
 
 
 class NoScheduler(Scheduler):

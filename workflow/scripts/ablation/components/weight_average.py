@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer, swa_utils
 
-from ablation.components.averagings import SWA
+if TYPE_CHECKING:
+    from ablation.components.averagings import SWA
 
 
 class StochasticWeightAverage:

@@ -1,1 +1,4 @@
-"""Training of one run: data, augmentation, models, losses, optimizers, schedules, loop."""
+"""The mathematics of a run: the loop, its batches, schedules, measures and probes.
+
+A change here reruns everything.
+"""

@@ -13,8 +13,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from ablation.kinds import BatchAugmentation
-from ablation.settings import RunSettings
+from ablation.config.kinds import BatchAugmentation
+from ablation.config.settings import RunSettings
 from ablation.training.data import ImageSet
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ablation.arrays import Description, PreparedDataError, read_array, read_description
-from ablation.kinds import ImageShape
+from ablation.config.kinds import ImageShape
+from ablation.data.arrays import Description, PreparedDataError, read_array, read_description
 
 __all__ = ["Data", "ImageSet", "PreparedDataError", "load_data"]
 

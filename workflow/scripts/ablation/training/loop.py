@@ -14,12 +14,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from ablation.kinds import BatchAugmentation
-from ablation.records import Score
-from ablation.settings import RunSettings
+from ablation.config.kinds import BatchAugmentation
+from ablation.config.settings import RunSettings
 from ablation.training.augment import normalise, plan_epoch, training_batches
 from ablation.training.data import Data, ImageSet
 from ablation.training.meters import Clock, State, StepTrace, Totals
+from ablation.training.outcome import Score
 from ablation.training.schedules import Schedule
 
 EVALUATION_BATCH = 500

@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn.utils import get_total_norm
 
-from ablation.records import ProbedStep
 from ablation.training.loop import Training, objective
 from ablation.training.meters import Clock, State
+from ablation.training.outcome import ProbedStep
 
 Weights = dict[str, Tensor]
 LossAndGradient = Callable[[Weights], tuple[Tensor, list[Tensor]]]

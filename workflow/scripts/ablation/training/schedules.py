@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from ablation.settings import RunSettings
+from ablation.config.settings import RunSettings
 
 
 class Schedule:

@@ -1,0 +1,474 @@
+"""Frames of the loss landscape -> its figures. No torch.
+
+In: the CSV files that `landscape.py` writes, and the study. Out: matplotlib figures; where runs are missing, the panel
+says so. Fails with a ValueError where the study has no landscape, or a file is not there or lacks a column.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator, NullLocator
+
+from ablation.analysis.figures import BAND_STRENGTH, COLOURS, LARGEST_LINEAR_RATIO, STYLE, plain
+from ablation.analysis.runs import FINISHED
+from ablation.config.study import Landscape, Study
+
+# The columns read of each CSV file.
+COLUMNS: Final = {
+    "bands": ("model", "seed", "step", "min", "max", "smoothed_min", "smoothed_max"),
+    "left_out": ("model", "learning_rate"),
+    "learning_rates": ("model", "learning_rate", "in_band", "seed", "status", "last_accuracy", "trains"),
+    "accuracies": ("model", "learning_rate", "seed", "epoch", "heldout_accuracy"),
+    "probes": (
+        *("pair", "optimizer", "model", "seed", "step", "learning_rate", "min_loss", "max_loss"),
+        *("min_gradient_distance", "max_gradient_distance", "smoothness"),
+    ),
+}
+GREY = "#444444"
+WIDTH: Final = 7.2
+# Characters of a caption beside each other in a figure.
+CAPTION_WIDTH = 108
+# Two bands that lie upon each other must both be seen, and a mean's band inside the lighter one of the range.
+RAW_STRENGTH = 0.25
+MEAN_STRENGTH = 0.35
+RANGE_STRENGTH = 0.12
+# The loss axis ends where this share of the steps is shown, and at most at this multiple of what 95 % lie below.
+SHOWN_SHARE = 0.995
+LARGEST_MULTIPLE = 3
+
+Frames = Mapping[str, pd.DataFrame]
+
+
+def read_frames(folder: str | Path) -> dict[str, pd.DataFrame]:
+    """The CSV files of `COLUMNS`, by name.
+
+    Raises:
+        ValueError: one is not there or lacks a column.
+    """
+    return {name: _read_frame(Path(folder, f"{name}.csv"), columns) for name, columns in COLUMNS.items()}
+
+
+def landscape_figures(frames: Frames, study: Study) -> dict[str, Figure]:
+    """All figures of the landscape, by the name of their file.
+
+    Raises:
+        ValueError: the study has no landscape.
+    """
+    figures = {
+        "bands": bands_figure(frames["bands"], frames["left_out"], study),
+        "accuracy": accuracy_figure(frames["accuracies"], frames["learning_rates"], study),
+        "learning-rates": learning_rate_figure(frames["learning_rates"], study),
+    }
+    return figures | {f"probe-{pair}": probe_figure(frames["probes"], pair, study) for pair in pairs(study)}
+
+
+def pairs(study: Study) -> list[str]:
+    """The names of the pairs of probed variants."""
+    return list(_landscape(study).probed)
+
+
+def bands_figure(bands: pd.DataFrame, left_out: pd.DataFrame, study: Study) -> Figure:
+    """Minimum and maximum of the training loss over the learning rates by step: both models, then each alone."""
+    landscape = _landscape(study)
+    labels = _labels(landscape)
+    edges = [_over_seeds(_of(bands, label), "step")["mean"] for label in labels]
+    bottom, top, highest = _loss_limits(edges)
+    with mpl.rc_context(STYLE):
+        figure = _figure(6.6)
+        panels = figure.subplot_mosaic([["both", "both"], ["without", "with"]])
+        shown = {"both": ("Both models", (0, 1)), "without": (labels[0], (0,)), "with": (labels[1], (1,))}
+        for panel, (title, models) in shown.items():
+            for index in models:
+                _draw_bands(panels[panel], edges[index], COLOURS[index])
+            _finish(panels[panel], "training step", "training loss", plain(title))
+            panels[panel].set_ylim(bottom, top)
+        _add_title(figure, f"{landscape.title}: loss over the learning rates", _band_looks(landscape))
+        cut = f" Losses above {top:.3g} are not shown; the highest is {highest:.3g}." if highest > top else ""
+        _add_caption(figure, _bands_caption(bands, left_out, study) + cut)
+    return figure
+
+
+def accuracy_figure(accuracies: pd.DataFrame, learning_rates: pd.DataFrame, study: Study) -> Figure:
+    """Held-out accuracy by epoch, a panel a learning rate of the band, and when the mean first reaches the mark."""
+    landscape = _landscape(study)
+    band = learning_rates[learning_rates["in_band"].eq(True)]
+    rates = sorted(band["learning_rate"].unique()) or [None]
+    columns = min(len(rates), 2)
+    lines = -(-len(rates) // columns)
+    with mpl.rc_context(STYLE):
+        figure = _figure(0.9 + 2.6 * lines)
+        panels = figure.subplots(lines, columns, squeeze=False).flatten()
+        for axes, rate in zip(panels, rates, strict=False):
+            shown, runs = (frame[frame["learning_rate"] == rate] for frame in (accuracies, band))
+            _draw_accuracies(axes, shown, runs, landscape)
+            _finish(axes, "epoch", "held-out accuracy (%)")
+        for axes in panels[len(rates) :]:
+            axes.remove()
+        _share_limits(figure.axes)
+        _add_title(figure, f"{landscape.title}: held-out accuracy", _accuracy_looks(landscape))
+    return figure
+
+
+def probe_figure(probes: pd.DataFrame, pair: str, study: Study) -> Figure:
+    """Loss, change of the gradient and effective smoothness along the negative gradient, by step, for one pair.
+
+    After Santurkar et al. (2018), figure 4.
+    """
+    landscape = _landscape(study)
+    probes = probes[probes["pair"] == pair]
+    panels = (
+        ("(a) loss on the path", "loss", ("min_loss", "max_loss")),
+        ("(b) change of the gradient", "l2 distance", ("min_gradient_distance", "max_gradient_distance")),
+        ("(c) effective smoothness", "largest distance / step length", ("smoothness", "smoothness")),
+    )
+    with mpl.rc_context(STYLE):
+        figure = _figure(3.6)
+        for axes, (title, quantity, columns) in zip(figure.subplots(1, 3), panels, strict=True):
+            for index, label in enumerate(_labels(landscape)):
+                _draw_path(axes, _over_seeds(_of(probes, label), "step"), columns, COLOURS[index])
+            _finish(axes, "training step", quantity, title)
+            _use_log_axis(axes)
+        _add_title(figure, f"{landscape.title}: {_setting(probes) or pair}", _path_looks(landscape))
+        _add_caption(figure, _path_caption(probes, landscape))
+    return figure
+
+
+def learning_rate_figure(learning_rates: pd.DataFrame, study: Study) -> Figure:
+    """Accuracy after the last epoch by learning rate, which runs diverged, and where each model trains."""
+    landscape = _landscape(study)
+    with mpl.rc_context(STYLE):
+        figure = _figure(4.4)
+        axes = figure.subplots()
+        finished = learning_rates[learning_rates["status"].isin(FINISHED)]
+        models = [_of(finished, label) for label in _labels(landscape)]
+        for index, rows in enumerate(models):
+            _draw_last_accuracies(axes, rows, index)
+        _finish(axes, "learning rate", "accuracy after the last epoch (%)")
+        if axes.has_data():
+            axes.axhline(landscape.trained_accuracy, color=GREY, linestyle=":", linewidth=1, label="trained")
+            axes.set(ylim=(-11, 111), yticks=range(0, 101, 20))
+            _finish_rate_axis(axes, pd.concat(models)["learning_rate"])
+        _add_title(figure, f"{landscape.title}: larger learning rates", _rate_looks(landscape, models))
+    return figure
+
+
+def _read_frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, usecols=list(columns))
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame(columns=list(columns))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+
+
+def _landscape(study: Study) -> Landscape:
+    if study.landscape is None:
+        raise ValueError(f"study {study.study!r} has no landscape")
+    return study.landscape
+
+
+def _labels(landscape: Landscape) -> list[str]:
+    return list(landscape.models.values())
+
+
+def _of(frame: pd.DataFrame, label: str) -> pd.DataFrame:
+    return frame[frame["model"] == label]
+
+
+def _over_seeds(rows: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Mean, minimum and maximum over seeds of every column of numbers, as ("mean", column); not finite: not there."""
+    numbers = rows.drop(columns=["seed"]).set_index(by).select_dtypes("number")
+    if rows.empty:
+        # A file without lines has columns of no type.
+        columns = [name for name in rows.columns if name not in ("seed", by)]
+        numbers = pd.DataFrame(columns=columns, index=pd.Index([], name=by), dtype=float)
+    grouped = numbers.replace([np.inf, -np.inf], np.nan).groupby(level=0)
+    return pd.concat({"mean": grouped.mean(), "min": grouped.min(), "max": grouped.max()}, axis=1)
+
+
+def _draw_bands(axes: Axes, edges: pd.DataFrame, colour: str) -> None:
+    """The band of every step, and on it the edges of the smoothed one."""
+    if edges.empty:
+        return
+    # Thousands of steps would make an SVG of megabytes.
+    _fill(axes, edges["min"], edges["max"], color=colour, alpha=RAW_STRENGTH, rasterized=True)
+    for column in ("smoothed_min", "smoothed_max"):
+        _plot(axes, edges[column], color=colour, label=column)
+
+
+def _draw_accuracies(axes: Axes, rows: pd.DataFrame, runs: pd.DataFrame, landscape: Landscape) -> None:
+    """One learning rate: the curves of both models, and above the panel when they reach the mark."""
+    looks: list[Artist] = []
+    for index, label in enumerate(_labels(landscape)):
+        curve = _over_seeds(_of(rows, label), "epoch").xs("heldout_accuracy", axis=1, level=1)
+        texts = [_draw_accuracy(axes, curve, index, landscape.accuracy_mark), _diverged(_of(runs, label))]
+        text = "; ".join(filter(None, texts)) or "no finished run"
+        looks.append(Line2D([], [], color=COLOURS[index], label=plain(f"{label}: {text}")))
+    if axes.has_data():
+        axes.axhline(landscape.accuracy_mark, color=GREY, linewidth=0.8, linestyle=":", label="mark")
+    if len(runs):
+        title = f"learning rate {runs['learning_rate'].iloc[0]:g}"
+        place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "fontsize": 8}
+        axes.legend(handles=looks, title=title, alignment="left", frameon=False, **place)
+
+
+def _draw_accuracy(axes: Axes, curve: pd.DataFrame, index: int, mark: float) -> str:
+    """One model: mean and range over seeds, a dot where the mean first reaches the mark; that in words."""
+    if curve.empty:
+        return ""
+    colour = COLOURS[index]
+    _plot(axes, curve["mean"], color=colour, label="mean")
+    _fill(axes, curve["min"], curve["max"], color=colour, alpha=BAND_STRENGTH)
+    reached = curve["mean"][curve["mean"] >= mark]
+    if reached.empty:
+        return f"{mark:g} % not reached"
+    epoch, height = int(reached.index[0]), float(reached.iloc[0])
+    axes.plot(epoch, height, "o", markersize=6, color=colour, markeredgecolor="white", label="reached")
+    # The first model's number below its dot and the second's above, lest they overlap where both are as fast.
+    offset, (ha, va) = ((5, -5), ("left", "top")) if index == 0 else ((-5, 5), ("right", "bottom"))
+    legible = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6}
+    place: dict[str, Any] = {"xytext": offset, "textcoords": "offset points", "ha": ha, "va": va, "bbox": legible}
+    axes.annotate(str(epoch), (epoch, height), color=colour, **place)
+    return f"{mark:g} % at epoch {epoch}"
+
+
+def _diverged(runs: pd.DataFrame) -> str:
+    count = (runs["status"] == "diverged").sum()
+    return f"{count} of {len(runs)} runs diverged" if count else ""
+
+
+def _draw_path(axes: Axes, values: pd.DataFrame, columns: tuple[str, str], colour: str) -> None:
+    """Between the means of two columns a band, or of one column a line; around it the range over seeds."""
+    if values.empty:
+        return
+    low, high = columns
+    _fill(axes, values["min", low], values["max", high], color=colour, alpha=RANGE_STRENGTH)
+    if low == high:
+        _plot(axes, values["mean", low], color=colour, label=low)
+        return
+    _fill(axes, values["mean", low], values["mean", high], color=colour, alpha=MEAN_STRENGTH)
+    # Where the two models' bands lie upon each other, their edges tell them apart.
+    for column in columns:
+        _plot(axes, values["mean", column], color=colour, linewidth=0.7, label=column)
+
+
+def _draw_last_accuracies(axes: Axes, rows: pd.DataFrame, index: int) -> None:
+    """One model: the completed runs as dots, their mean and range, the diverged ones as crosses at the bottom."""
+    colour, rates = COLOURS[index], np.sort(rows["learning_rate"].unique())
+    if not len(rows):
+        return
+    completed, diverged = (rows[rows["status"] == status] for status in ("completed", "diverged"))
+    # A learning rate at which every run diverged is a gap.
+    curve = completed.groupby("learning_rate")["last_accuracy"].agg(["mean", "min", "max"]).reindex(rates)
+    axes.plot(curve.index, curve["mean"], color=colour, label="mean")
+    axes.fill_between(curve.index, curve["min"], curve["max"], color=colour, alpha=BAND_STRENGTH, linewidth=0)
+    axes.plot(completed["learning_rate"], completed["last_accuracy"], "o", color=colour, alpha=0.7, label="runs")
+    # Below 0 and above 100 there is no accuracy.
+    heights = np.full(len(diverged), -4.0 * (index + 1))
+    axes.plot(diverged["learning_rate"], heights, "x", color=colour, markersize=6, label="diverged")
+    trained = np.where(np.isin(rates, _trained_rates(rows)), 108.0 - 4 * index, np.nan)
+    axes.plot(rates, trained, color=colour, linewidth=3, marker="s", label="trains")
+
+
+def _trained_rates(rows: pd.DataFrame) -> list[float]:
+    """The learning rates at which every run has trained; a diverged one has not."""
+    every = rows["trains"].eq(True).groupby(rows["learning_rate"]).all()
+    return sorted(every.index[every])
+
+
+def _plot(axes: Axes, values: pd.Series, **look: Any) -> None:
+    # A line of one point cannot be seen.
+    axes.plot(values.index, values, marker="o" if len(values) == 1 else "", **look)
+
+
+def _fill(axes: Axes, low: pd.Series, high: pd.Series, **look: Any) -> None:
+    # Nor can a band.
+    if len(low) == 1:
+        axes.vlines(low.index.to_numpy(), low, high, linewidth=3, **look)
+    else:
+        axes.fill_between(low.index.to_numpy(), low, high, linewidth=0, **look)
+
+
+def _finish(axes: Axes, x_label: str, y_label: str, title: str = "") -> None:
+    """Name the axes; an empty panel says that it has no run."""
+    axes.set(xlabel=x_label, ylabel=y_label)
+    axes.set_title(title, fontsize=9)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
+    if not axes.has_data():
+        axes.set(xticks=[], yticks=[])
+        axes.text(0.5, 0.5, "no finished run", transform=axes.transAxes, ha="center", va="center")
+
+
+def _loss_limits(edges: Sequence[pd.DataFrame]) -> tuple[float, float, float]:
+    """Where the loss axis starts and ends, and the highest loss: some spikes must not squash everything else."""
+    highs = np.concatenate([each["max"].dropna().to_numpy() for each in edges])
+    lows = np.concatenate([each["min"].dropna().to_numpy() for each in edges])
+    if not len(highs) or not len(lows):
+        return 0.0, 1.0, 0.0
+    highest = float(highs.max())
+    top = min(np.quantile(highs, SHOWN_SHARE), LARGEST_MULTIPLE * np.quantile(highs, 0.95))
+    # Cutting is for spikes: what is hardly higher is shown.
+    top = highest if highest < 1.5 * top else float(top)
+    margin = 0.05 * (top - lows.min()) or 0.05
+    return max(0.0, lows.min() - margin), top + margin, highest
+
+
+def _use_log_axis(axes: Axes) -> None:
+    """A logarithmic axis for values of very different size."""
+    values = np.concatenate([np.empty(0), *(path.vertices[:, 1] for path in _paths(axes))])
+    values = values[np.isfinite(values) & (values > 0)]
+    if len(values) and values.min() * LARGEST_LINEAR_RATIO < values.max():
+        axes.set_yscale("log")
+        axes.set_ylim(values.min() / 1.2, values.max() * 1.2)
+
+
+def _paths(axes: Axes) -> list[Any]:
+    return [path for band in axes.collections for path in band.get_paths()] + [each.get_path() for each in axes.lines]
+
+
+def _share_limits(panels: Sequence[Axes]) -> None:
+    """The same limits for all panels that show something."""
+    shown = [axes for axes in panels if axes.has_data()]
+    if shown:
+        lows, highs = zip(*(axes.get_ylim() for axes in shown), strict=True)
+        lefts, rights = zip(*(axes.get_xlim() for axes in shown), strict=True)
+        for axes in shown:
+            axes.set(xlim=(min(lefts), max(rights)), ylim=(max(min(lows), -1), min(max(highs), 101)))
+
+
+def _finish_rate_axis(axes: Axes, rates: pd.Series) -> None:
+    ticks = sorted(rates.unique())
+    axes.set_xscale("log")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(ticks, [f"{rate:g}" for rate in ticks], rotation=45 if len(ticks) > 8 else 0)
+
+
+def _figure(height: float) -> Figure:
+    return Figure(figsize=(WIDTH, height), layout=ConstrainedLayoutEngine(wspace=0.05, hspace=0.05))
+
+
+def _add_title(figure: Figure, title: str, looks: Sequence[Artist]) -> None:
+    """Above the panels the title and one legend: a figure's title would overlap the legend."""
+    bold = {"weight": "bold", "size": 10}
+    place: dict[str, Any] = {"loc": "outside upper center", "ncols": 4 if len(looks) < 5 else 3}
+    figure.legend(handles=list(looks), frameon=False, title=plain(title), title_fontproperties=bold, **place)
+
+
+def _add_caption(figure: Figure, text: str) -> None:
+    figure.supxlabel(plain(textwrap.fill(text, CAPTION_WIDTH)), fontsize=8, x=0.02, ha="left", color=GREY)
+
+
+def _model_looks(landscape: Landscape) -> list[Artist]:
+    return [Patch(color=colour, label=plain(label)) for colour, label in zip(COLOURS, _labels(landscape), strict=False)]
+
+
+def _band_looks(landscape: Landscape) -> list[Artist]:
+    smoothed = f"running mean of {landscape.smoothing_steps} steps"
+    return [
+        *_model_looks(landscape),
+        Patch(color=GREY, alpha=RAW_STRENGTH, linewidth=0, label="every step"),
+        Line2D([], [], color=GREY, label=smoothed),
+    ]
+
+
+def _accuracy_looks(landscape: Landscape) -> list[Artist]:
+    mark = f"{landscape.accuracy_mark:g} %"
+    return [
+        Line2D([], [], color=GREY, label="mean over completed runs"),
+        Patch(color=GREY, alpha=BAND_STRENGTH, linewidth=0, label="range over seeds"),
+        Line2D([], [], color=GREY, linewidth=0.8, linestyle=":", label=mark),
+        Line2D([], [], color=GREY, linestyle="", marker="o", markersize=6, label=f"the mean reaches {mark}"),
+    ]
+
+
+def _path_looks(landscape: Landscape) -> list[Artist]:
+    return [
+        *_model_looks(landscape),
+        Patch(color=GREY, alpha=MEAN_STRENGTH, linewidth=0, label="mean over seeds"),
+        Patch(color=GREY, alpha=RANGE_STRENGTH, linewidth=0, label="range over seeds"),
+    ]
+
+
+def _rate_looks(landscape: Landscape, models: Sequence[pd.DataFrame]) -> list[Artist]:
+    labels = [f"{label}: {_trains(rows)}" for label, rows in zip(_labels(landscape), models, strict=True)]
+    return [
+        *(Line2D([], [], color=colour, label=plain(text)) for colour, text in zip(COLOURS, labels, strict=False)),
+        Patch(color=GREY, alpha=BAND_STRENGTH, linewidth=0, label="range of completed runs"),
+        Line2D([], [], color=GREY, linewidth=3, marker="s", label="every run trains"),
+        Line2D([], [], color=GREY, linestyle="", marker="o", label="one run"),
+        Line2D([], [], color=GREY, linestyle="", marker="x", markersize=6, label="a run that diverged"),
+        Line2D([], [], color=GREY, linestyle=":", linewidth=1, label=f"{landscape.trained_accuracy:g} %: it trains"),
+    ]
+
+
+def _trains(rows: pd.DataFrame) -> str:
+    """At which learning rates a model trains, in words."""
+    trained, rates = _trained_rates(rows), sorted(rows["learning_rate"].unique())
+    if not trained:
+        return "no finished run" if rows.empty else "trains at none"
+    if len(trained) > 1 and rates[rates.index(trained[0]) :][: len(trained)] == trained:
+        return f"trains at {trained[0]:g} to {trained[-1]:g}"
+    return f"trains at {_listed(trained)}"
+
+
+def _setting(probes: pd.DataFrame) -> str:
+    """Optimizer and learning rate of the probed runs, in words."""
+    if probes.empty:
+        return ""
+    optimizers = list(dict.fromkeys(probes["optimizer"]))
+    low, high = probes["learning_rate"].min(), probes["learning_rate"].max()
+    rates = f"{high:g}" if low == high else f"{low:g} to {high:g}"
+    return f"{' and '.join(optimizers)}, learning rate {rates}"
+
+
+def _path_caption(probes: pd.DataFrame, landscape: Landscape) -> str:
+    if probes.empty:
+        return ""
+    sizes = landscape.probe.step_sizes
+    infinite = ~np.isfinite(probes[["max_loss", "max_gradient_distance", "smoothness"]].to_numpy(dtype=float))
+    gaps = " Values that are infinite or no number are in no mean." if infinite.any() else ""
+    return (
+        f"From the weights at a step {min(sizes):g} to {max(sizes):g} learning rates along the negative gradient: "
+        f"smallest and largest value on that path, in (c) the largest; {_seeds(probes, landscape)}.{gaps}"
+    )
+
+
+def _bands_caption(bands: pd.DataFrame, left_out: pd.DataFrame, study: Study) -> str:
+    """Over which learning rates and seeds the bands were taken, and what is not in them."""
+    landscape = _landscape(study)
+    labels, over = _labels(landscape), _listed(sorted(landscape.band))
+    taken = "" if bands.empty else f"Minimum and maximum over the learning rates {over}; {_seeds(bands, landscape)}."
+    return " ".join(filter(None, [taken, *(_left_out(_of(left_out, label), label) for label in labels)]))
+
+
+def _left_out(rows: pd.DataFrame, label: str) -> str:
+    rates = sorted(rows["learning_rate"].unique())
+    return f"{label}: {_listed(rates)} diverged and {'is' if len(rates) == 1 else 'are'} left out." if rates else ""
+
+
+def _seeds(rows: pd.DataFrame, landscape: Landscape) -> str:
+    """Over how many seeds the means are."""
+    counts = {label: _of(rows, label)["seed"].nunique() for label in _labels(landscape)}
+    there = {label: count for label, count in counts.items() if count}
+    if len(set(there.values())) > 1:
+        return "mean over seeds: " + ", ".join(f"{count} ({label})" for label, count in there.items())
+    count = max(there.values())
+    return "one seed" if count == 1 else f"mean over {count} seeds"
+
+
+def _listed(rates: Sequence[float]) -> str:
+    texts = [f"{rate:g}" for rate in rates]
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)

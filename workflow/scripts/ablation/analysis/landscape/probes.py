@@ -1,0 +1,164 @@
+"""Probes along the negative gradient -> frames. No torch.
+
+In: a study with a landscape section and the `probe.json` of its probed runs below the working directory. Out: what the
+probes saw, one line a probed step, and what became of each. Without any probe the frames are empty.
+
+The measures are those of Santurkar, Tsipras, Ilyas and Madry, "How Does Batch Normalization Help Optimization?"
+(NeurIPS 2018), section 3. Steps and epochs are counted from 1.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ablation.analysis.landscape.bands import frame, landscape_of
+from ablation.analysis.runs import changes_text, code_of, digest_of_data, load_history
+from ablation.config import matrix
+from ablation.config.matrix import Run
+from ablation.config.settings import spec
+from ablation.config.study import Study
+from ablation.runs.records import ProbedStep, ProbeRecord, RecordError, read_probe
+
+PROBE_KINDS = {
+    "pair": "object",
+    "optimizer": "object",
+    "model": "object",
+    "variant": "object",
+    "seed": "int64",
+    "step": "int64",
+    "epoch": "int64",
+    "learning_rate": "float64",
+    "loss": "float64",
+    "gradient_norm": "float64",
+    "min_loss": "float64",
+    "max_loss": "float64",
+    "loss_range": "float64",
+    "min_gradient_distance": "float64",
+    "max_gradient_distance": "float64",
+    "relative_gradient_distance": "float64",
+    "smoothness": "float64",
+}
+PROBE_STATE_KINDS = {
+    "variant": "object",
+    "seed": "int64",
+    "path": "object",
+    "status": "object",
+    "problem": "object",
+    "code": "object",
+    "same_as_run": "boolean",
+    "relative_cost": "float64",
+}
+
+
+class _Loaded(NamedTuple):
+    """What became of a probe; `record` is there where it is completed."""
+
+    status: str
+    problem: str = ""
+    record: ProbeRecord | None = None
+
+
+def probe_states(study: Study) -> pd.DataFrame:
+    """One line a run to probe: is there a probe, is it of the same training as the run, and what did it cost?
+
+    `status` is completed, missing, damaged (not readable) or outdated (of other settings or other data than now);
+    `problem` says why. `code` tells whether its code is that of today. `same_as_run` compares the training losses, and
+    is empty where the run has no history.
+    `relative_cost` is the time of a probe over that of a training step.
+    """
+    lines = []
+    for run in matrix.probed_runs(study):
+        status, problem, record = _load_probe(study, run)
+        line = {"variant": run.variant, "seed": run.seed, "path": run.probe, "status": status, "problem": problem}
+        if record is not None:
+            line["code"] = code_of(record, study.matrix.settings[run.variant], probed=True)
+            line["same_as_run"] = _same_as_run(record, run)
+            if record.seconds_per_probe is not None:
+                line["relative_cost"] = record.seconds_per_probe / record.seconds_per_step
+        lines.append(line)
+    return frame(lines, PROBE_STATE_KINDS)
+
+
+def _load_probe(study: Study, run: Run) -> _Loaded:
+    if not Path(run.probe).exists():
+        return _Loaded("missing")
+    try:
+        record = read_probe(run.probe)
+        _check(record, run)
+    except RecordError as error:
+        return _Loaded("damaged", str(error))
+    changed = _changed(record, study)
+    if changed:
+        return _Loaded("outdated", f"made with other settings: {changed}")
+    if digest_of_data(study) not in (None, record.origin.data_digest):
+        return _Loaded("outdated", "made with other data")
+    return _Loaded("completed", record=record)
+
+
+def _check(record: ProbeRecord, run: Run) -> None:
+    """A record must be that of its folder, with a loss and a distance for each step size."""
+    if (record.variant, record.seed) != (run.variant, run.seed):
+        raise RecordError(f"{run.probe} is the record of variant {record.variant}, seed {record.seed}")
+    lengths = {len(path) for step in record.steps for path in (step.path_losses, step.gradient_distances)}
+    if lengths - {len(record.step_sizes)}:
+        raise RecordError(f"{run.probe} has paths of another length than its step sizes; delete it and probe anew")
+
+
+def _changed(record: ProbeRecord, study: Study) -> str:
+    """Settings of the run, and of the probing, that are not those of the study now."""
+    probing = landscape_of(study).probe
+    now = spec(study.matrix.settings[record.variant])
+    return changes_text(
+        record.spec | {"every": record.every, "step_sizes": record.step_sizes},
+        now | {"every": probing.every, "step_sizes": probing.step_sizes},
+    )
+
+
+def _same_as_run(record: ProbeRecord, run: Run) -> Any:
+    try:
+        losses = load_history(run)["train_loss"]
+    except RecordError:
+        return pd.NA
+    # The record has nothing where a loss was infinite or NaN.
+    return list(record.train_losses) == [loss if math.isfinite(loss) else None for loss in losses]
+
+
+def probes(study: Study) -> pd.DataFrame:
+    """One line a probed step of the completed probes: how loss and gradient change along the negative gradient.
+
+    Minima and maxima are over the step sizes, the start not among them. `gradient_distance` is the l2 norm of the
+    gradient there minus that at the start, `relative_gradient_distance` that over the norm at the start, and
+    `smoothness` the largest distance over distance moved (effective beta-smoothness). Values may be NaN or infinite.
+    """
+    lines = []
+    for model in study.landscape_models:
+        for (pair, variant), seed in product(model.probed.items(), study.seeds):
+            record = _load_probe(study, Run(variant, seed)).record
+            names = {"pair": pair, "model": model.label, "variant": variant, "seed": seed}
+            names["optimizer"] = study.matrix.settings[variant].optimizer.display_name
+            if record is not None:
+                lines += [names | _probed_step(step, record.step_sizes) for step in record.steps]
+    return frame(lines, PROBE_KINDS)
+
+
+def _probed_step(step: ProbedStep, step_sizes: tuple[float, ...]) -> dict[str, float]:
+    losses, distances = np.array(step.path_losses), np.array(step.gradient_distances)
+    # A path may leave the numbers, and a gradient may vanish: then so be it.
+    with np.errstate(all="ignore"):
+        moved = np.array(step_sizes) * step.learning_rate * step.gradient_norm
+        return {
+            **step.model_dump(include={"step", "epoch", "learning_rate", "loss", "gradient_norm"}),
+            "min_loss": losses.min(),
+            "max_loss": losses.max(),
+            "loss_range": losses.max() - losses.min(),
+            "min_gradient_distance": distances.min(),
+            "max_gradient_distance": distances.max(),
+            "relative_gradient_distance": distances.max() / step.gradient_norm,
+            "smoothness": (distances / moved).max(),
+        }

@@ -1,0 +1,160 @@
+"""The landscape section of the report: its tables and captions as Markdown. No torch.
+
+In: a study with a landscape section and the frame of `runs.load_runs`. Out: what `report.md.j2` fills in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from ablation.analysis.landscape import bands as landscape
+from ablation.analysis.landscape import claims, probes
+from ablation.analysis.markdown import NOTHING, amount, escaped, markdown_table
+from ablation.analysis.runs import EARLIER
+from ablation.config.study import Landscape, Study
+
+
+def landscape_section(study: Study, runs: pd.DataFrame) -> dict[str, Any] | None:
+    """Everything that the template shows of the landscape; None where the study has none."""
+    if study.landscape is None:
+        return None
+    states, titles = probes.probe_states(study), pair_titles(study)
+    return {
+        "title": study.landscape.title,
+        "note": study.landscape.note,
+        "claims": claims_markdown(study, claims.claims(study, runs), titles),
+        "rates": rates_markdown(study.landscape, landscape.learning_rates(study, runs)),
+        "bands_caption": bands_caption(study, runs),
+        "pairs": titles,
+        "probed": probed_text(states),
+        "lost_probes": list(_lost_probes(states)),
+    }
+
+
+def quantity_names(study: Study) -> dict[str, str]:
+    """What each quantity is, as a line of the table."""
+    assert study.landscape is not None
+    mark, steps = study.landscape.accuracy_mark, study.landscape.smoothing_steps
+    return {
+        "epochs_to_mark": f"epochs to {mark:g} % held-out accuracy, at the fastest learning rate of the band",
+        "band_width": "mean width of the loss band",
+        "smoothed_band_width": f"the same, losses smoothed over {steps} steps",
+        "loss_range": "range of the loss along the gradient",
+        "gradient_distance": "largest change of the gradient along it (predictiveness)",
+        "relative_gradient_distance": "the same, as a multiple of the gradient",
+        "smoothness": "effective β-smoothness",
+        "largest_learning_rate": "largest learning rate that trains",
+    }
+
+
+def pair_titles(study: Study) -> dict[str, str]:
+    """How the probed variants of a pair were trained, by the pair's name: optimizer and learning rate."""
+    assert study.landscape is not None
+    optimizers = {
+        pair: study.matrix.settings[variant].optimizer for pair, variant in study.landscape_models[0].probed.items()
+    }
+    return {pair: f"{each.display_name} at learning rate {each.learning_rate:g}" for pair, each in optimizers.items()}
+
+
+def claims_markdown(study: Study, claims: pd.DataFrame, titles: dict[str, str]) -> str:
+    """The figures behind the claims, one line a quantity and pair of probed variants."""
+    assert study.landscape is not None
+    names, (without, with_it) = quantity_names(study), study.landscape_models
+    lines = []
+    for line in claims.to_dict("records"):
+        pair = titles.get(line["pair"], line["pair"])
+        lines.append(
+            {
+                "": names[line["quantity"]] + (f"; {pair}" if pair else ""),
+                escaped(without.label): _figure(line, "without"),
+                escaped(with_it.label): _figure(line, "with"),
+                "ratio": _spread(line["ratio_mean"], line["ratio_std"]),
+                "n": line["ratio_n"],
+                "study": escaped(line["reported"]) or NOTHING,
+            }
+        )
+    return markdown_table(lines)
+
+
+def _beyond(quantity: str) -> str:
+    """How a figure is shown of which some seeds lie beyond what was tried."""
+    return {"epochs_to_mark": "some seeds never", "largest_learning_rate": "some seeds the largest tried"}[quantity]
+
+
+def _figure(line: dict[str, Any], model: str) -> str:
+    text = _spread(line[f"{model}_mean"], line[f"{model}_std"])
+    if not line[f"at_limit_{model}"]:
+        return text
+    return "never" if text == NOTHING else f"{text} ({_beyond(line['quantity'])})"
+
+
+def _spread(mean: float, std: float) -> str:
+    if pd.isna(std) or pd.isna(mean):
+        return amount(mean)
+    # The standard deviation of equal figures is a rounding error.
+    return f"{amount(mean)} ± {amount(0.0 if std < 1e-12 * abs(mean) else std)}"
+
+
+def rates_markdown(landscape: Landscape, rates: pd.DataFrame) -> str:
+    """For every learning rate and both models: last accuracy, how many runs train, epochs to the mark."""
+    lines = []
+    for rate, of_rate in rates.groupby("learning_rate"):
+        line: dict[str, Any] = {"learning rate": f"{rate:g}"}
+        for model in landscape.models.values():
+            runs = of_rate[of_rate["model"] == model]
+            label = escaped(model)
+            line[label] = _spread(runs["last_accuracy"].mean(), runs["last_accuracy"].std())
+            line[f"{label}: runs that train"] = _trains(runs)
+            line[f"{label}: epochs to {landscape.accuracy_mark:g} %"] = _epochs(runs)
+        lines.append(line)
+    return markdown_table(lines) if lines else ""
+
+
+def _trains(runs: pd.DataFrame) -> str:
+    known = runs["trains"].dropna()
+    diverged = int((runs["status"] == "diverged").sum())
+    text = f"{int(known.sum())} of {len(known)}" if len(known) else NOTHING
+    return text + (f" ({diverged} diverged)" if diverged else "")
+
+
+def _epochs(runs: pd.DataFrame) -> str:
+    """Epochs of each run, in the order of the seeds."""
+    known = runs[runs["trains"].notna()]
+    return ", ".join("never" if pd.isna(epochs) else str(epochs) for epochs in known["epochs_to_mark"]) or NOTHING
+
+
+def bands_caption(study: Study, runs: pd.DataFrame) -> str:
+    """What the landscape figure shows, and which learning rates are not in it."""
+    sentences = [
+        "By training step, the minimum and maximum of the training loss over the learning rates of the band, as the "
+        "mean of these edges over the seeds; the lines are those of the smoothed losses."
+    ]
+    for label, rates in landscape.left_out(study, runs).items():
+        if rates:
+            named = ", ".join(f"{rate:g}" for rate in rates)
+            sentences.append(f"{escaped(label)}: diverged at learning rate {named}, which is left out of the band.")
+    return " ".join(sentences)
+
+
+def probed_text(states: pd.DataFrame) -> str:
+    """How many probed runs there are, whether they repeated their run, and what a probe cost."""
+    done = states[states["status"] == "completed"]
+    same = done["same_as_run"].dropna()
+    text = f"{len(done)} of {len(states)} probed runs are finished."
+    if len(same):
+        text += f" {int(same.sum())} of {len(same)} repeat their run bit for bit (training loss of every epoch)."
+    cost = done["relative_cost"].median()
+    if not pd.isna(cost):
+        text += f" A probe took as long as {cost:.1f} training steps (median)."
+    return text
+
+
+def _lost_probes(states: pd.DataFrame) -> Iterator[str]:
+    for state in states[states["status"] != "completed"].to_dict("records"):
+        reason = f": {escaped(state['problem'])}" if state["problem"] else ""
+        yield f"`{state['path']}` is {state['status']}{reason}"
+    for path in states["path"][states["code"] == EARLIER]:
+        yield f"`{path}` was made by earlier training code and kept"

@@ -1,0 +1,257 @@
+"""Jobs through submitit: how one is asked for, what it runs, and in which state it is. No torch.
+
+In: shell commands and the resources of a rule, by Snakemake's names. A job that submitit interrupts (a time limit, a
+preemption) is requeued, and its commands run again; `train.py` and `probe.py` then go on from their checkpoint.
+Fails with `SubmissionError` where SLURM refuses a job.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import psutil
+import submitit
+from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmissionError, JobPaths
+from submitit.slurm.slurm import SlurmJob
+
+from ablation.cluster.jobs import CHECKED, Job, read_jobs
+
+LOGS = Path("results", "logs", "submitit")
+# How often a job may reach its time limit and go on: enough for any training, and an end for one that never gets on.
+TIME_LIMITS = 50
+# Seconds before the time limit at which a job is told to write its checkpoint.
+WARNING_SECONDS = 90
+# A year in minutes: on one machine, a run may take as long as it takes.
+NO_LIMIT = 525_600
+# What a job takes over from where it was submitted, whatever the site's sbatch takes over.
+ENVIRONMENT = ("PATH", "GLIBC_TUNABLES")
+# Resources that are options of sbatch, with submitit's name for them.
+SBATCH_OPTIONS = {
+    "slurm_partition": "slurm_partition",
+    "slurm_account": "slurm_account",
+    "qos": "slurm_qos",
+    "constraint": "slurm_constraint",
+    "gres": "slurm_gres",
+}
+FAILED_STATES = ("BOOT_FAIL", "CANCELLED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT")
+ALIVE_STATES = ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "RESIZING", "SUSPENDED")
+# How long a job that is in no queue, and of which SLURM says nothing certain, may still turn out to be done.
+DOUBT_SECONDS = 60
+# How long a cancelled local job may take to write its checkpoint.
+GRACE_SECONDS = 30
+
+
+class SubmissionError(Exception):
+    """SLURM did not take a job; the message is SLURM's."""
+
+
+class Commands:
+    """Shell commands, run one after another; ends with an error's status when one failed.
+
+    Submitit pickles it together with what is left to do. It is pickled by value, so the job needs no path to this file.
+    """
+
+    def __init__(self, commands: Sequence[str]) -> None:
+        self.left = list(commands)
+        self.environment = {key: os.environ[key] for key in ENVIRONMENT if key in os.environ}
+        self.failures = 0
+        self.group = 0
+        self.stopped = False
+
+    def __call__(self) -> None:
+        signal.signal(signal.SIGTERM, self._stop)
+        while self.left and not self.stopped:
+            # The shells in between outlive the signals, which are for the command itself.
+            script = f"trap '' USR2; trap : TERM\n{self.left[0]}"
+            process = subprocess.Popen(
+                ["bash", "-c", script], env=os.environ | self.environment, start_new_session=True
+            )
+            self.group = process.pid
+            self.failures += process.wait() != 0
+            self.left.pop(0)
+        # Stopped by SLURM, which also ends the job: an end of its own would make a preempted job a failed one.
+        while self.stopped and "SLURM_JOB_ID" in os.environ:
+            time.sleep(1)
+        if self.failures or self.stopped:
+            sys.exit(1)
+
+    def _stop(self, *_: Any) -> None:
+        """Cancelled or preempted: the command writes its checkpoint and ends."""
+        self.stopped = True
+        with suppress(ProcessLookupError):
+            os.killpg(self.group, signal.SIGTERM)
+
+    def checkpoint(self) -> DelayedSubmission:
+        """Submitit calls this ahead of the time limit, and requeues the job with what it returns."""
+        with suppress(ProcessLookupError, ChildProcessError):
+            os.killpg(self.group, signal.SIGTERM)
+            ended = os.waitid(os.P_PID, self.group, os.WEXITED | os.WNOWAIT)
+            if ended is not None and ended.si_status == 0:
+                self.left.pop(0)
+        return DelayedSubmission(self)
+
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+
+def make_executor(name: str, threads: int, resources: Mapping[str, Any]) -> submitit.AutoExecutor:
+    """Submitit's executor for jobs of this name with these resources of a rule.
+
+    Each submission has a folder of its own for logs and pickles: ids of local jobs, which name them, come again.
+    """
+    executor = submitit.AutoExecutor(
+        LOGS / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}",
+        cluster=resources.get("submitit_cluster"),
+        slurm_max_num_timeout=TIME_LIMITS,
+        local_max_num_timeout=TIME_LIMITS,
+    )
+    gpus = int(resources.get("gpu", 0)) if "gres" not in resources else 0
+    extra = [option.lstrip("-").partition("=") for option in shlex.split(resources.get("slurm_extra", ""))]
+    additional = {"requeue": True} | ({"gpus": gpus} if gpus else {}) | {key: value or True for key, _, value in extra}
+    options = {option: resources[key] for key, option in SBATCH_OPTIONS.items() if key in resources}
+    executor.update_parameters(
+        name=name,
+        stderr_to_stdout=True,
+        timeout_min=int(resources["runtime"]),
+        local_timeout_min=NO_LIMIT,
+        local_gpus_per_node=int(gpus > 0 or "gres" in resources),
+        slurm_signal_delay_s=WARNING_SECONDS,
+        slurm_mem=f"{resources['mem_mb']}MB",
+        slurm_cpus_per_task=threads,
+        slurm_srun_args=[f"--cpus-per-task={threads}"],  # srun does not take it over from sbatch
+        slurm_additional_parameters=additional,
+        **options,
+    )
+    return executor
+
+
+def submit(executor: submitit.AutoExecutor, work: Sequence[Commands], names: Sequence[str]) -> list[Job]:
+    """Submit these as one job array (one job, where it is one), and remember them."""
+    try:
+        with detached():
+            submitted = executor.submit_array(work)
+    except (FailedJobError, FailedSubmissionError) as error:
+        raise SubmissionError(f"SLURM did not take {executor.parameters['job_name']}: {error}") from error
+    jobs = [
+        Job(job.job_id, name, str(executor.folder), executor.cluster)
+        for job, name in zip(submitted, names, strict=True)
+    ]
+    for job in jobs:
+        job.write()
+    return jobs
+
+
+@contextmanager
+def detached() -> Iterator[None]:
+    """Processes that start inside outlive the caller: neither his terminal nor his pipes are theirs."""
+    with suppress(PermissionError):  # a leader of its group already
+        os.setsid()
+    streams = [os.dup(stream) for stream in (1, 2)]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for stream in (1, 2):
+            os.dup2(nowhere, stream)
+        yield
+    finally:
+        for stream, saved in zip((1, 2), streams, strict=True):
+            os.dup2(saved, stream)
+
+
+def refresh() -> list[Job]:
+    """The jobs that still ran, in their state of now: one call of sacct for all of them."""
+    CHECKED.parent.mkdir(parents=True, exist_ok=True)
+    CHECKED.touch()
+    running = [job for job in read_jobs() if job.state == "running"]
+    slurm_states = _slurm_states([job.job_id for job in running if job.cluster == "slurm"])
+    now = [_updated(job, slurm_states.get(job.job_id, _local_state(job))) for job in running]
+    for job in now:
+        job.write()
+    return now
+
+
+def _updated(job: Job, state: str) -> Job:
+    if JobPaths(job.folder, job.job_id).result_pickle.exists():
+        return replace(job, state="success")
+    if state in ALIVE_STATES:
+        return replace(job, doubted=0.0)
+    doubted = job.doubted or time.time()
+    if state in FAILED_STATES or time.time() - doubted > DOUBT_SECONDS:
+        print(f"job {job.job_id}, {job.name}: {state}; its log is {log_of(job)}", file=sys.stderr)
+        return replace(job, state="failed")
+    return replace(job, doubted=doubted)
+
+
+def log_of(job: Job) -> Path:
+    """What the job wrote, and SLURM about it."""
+    return Path(os.path.relpath(JobPaths(job.folder, job.job_id).stdout))
+
+
+def link_log(job: Job, directory: Path) -> None:
+    """Let the job's log, in which SLURM says why it ended, lie in the run's folder too, in `slurm/` or `local/`."""
+    link = directory / job.cluster / f"{job.job_id}.log"
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(os.path.relpath(log_of(job), link.parent))
+
+
+def _local_state(job: Job) -> str:
+    """Submitit knows a local job's state only in the process that submitted it."""
+    return "RUNNING" if _local_processes(job) else "FAILED"
+
+
+def _local_processes(job: Job) -> list[psutil.Process]:
+    """The processes of a local job; none when it has ended, also where its id has been given to another process."""
+    with suppress(psutil.Error):
+        controller = psutil.Process(int(job.job_id))
+        if job.folder in controller.cmdline():
+            return [controller, *controller.children(recursive=True)]
+    return []
+
+
+def _slurm_states(job_ids: Sequence[str]) -> dict[str, str]:
+    """Submitit's states. One that is still in the queue is pending, however it ended before: it was requeued."""
+    if not job_ids:
+        return {}
+    for job_id in job_ids:
+        SlurmJob.watcher.register_job(job_id)
+    SlurmJob.watcher.update()
+    words = {job_id: SlurmJob.watcher.get_state(job_id, mode="cache").split()[0] for job_id in job_ids}
+    if set(words.values()) <= {"PENDING", "RUNNING"}:
+        return words
+    queued = _queue()
+    return {job_id: "PENDING" if queued is None or job_id in queued else word for job_id, word in words.items()}
+
+
+def cancel(jobs: Sequence[Job]) -> None:
+    """End these jobs with all their processes. Snakemake waits two seconds for this, so the rest goes on behind it."""
+    slurm = [job.job_id for job in jobs if job.cluster == "slurm"]
+    if slurm:
+        subprocess.run(["scancel", *slurm], check=True)
+    processes = [process for job in jobs if job.cluster == "local" for process in _local_processes(job)]
+    for process in processes:
+        with suppress(psutil.Error):
+            process.terminate()
+    if processes and os.fork() == 0:
+        _, alive = psutil.wait_procs(processes, timeout=GRACE_SECONDS)
+        for process in alive:
+            with suppress(psutil.Error):
+                process.kill()
+        os._exit(0)
+
+
+def _queue() -> set[str] | None:
+    """The ids of the user's jobs that wait or run; None where SLURM does not answer."""
+    command = ["squeue", "--me", "--array", "--noheader", "--format=%i"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    return set(answer.stdout.split()) if answer.returncode == 0 else None

@@ -1,0 +1,43 @@
+"""What is wrong with a config: a key's path and a sentence. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ablation.config.plain_yaml import KeyPath
+from ablation.config.texts import choices, shown, suggestion
+
+Problem = tuple[KeyPath, str]
+NAME_RULE = "small letters, digits and single hyphens"
+
+
+def describe(details: Any, valid_keys: Callable[[KeyPath], Iterable[str]]) -> Problem:
+    """One of pydantic's errors. `valid_keys` are those of the mapping at a path."""
+    path: KeyPath = details["loc"]
+    if details["type"] == "extra_forbidden":
+        return path, unknown_key(path[-1], valid_keys(path[:-1]))
+    # pydantic's mark of an error in the key itself.
+    path = path[:-1] if path[-1:] == ("[key]",) else path
+    return path, _text(details, shown(details["input"]))
+
+
+def _text(details: Any, value: str) -> str:
+    reason = details["msg"].replace("Tuple", "List").replace("tuple", "list").replace(" after validation", "")
+    options = str(details.get("ctx", {}).get("expected", "")).replace(" or ", ", ")
+    texts = {
+        "component": details["msg"],
+        "literal_error": f"{value} is no valid option; choose one of {options}",
+        "string_pattern_mismatch": f"{value} is no valid name; use {NAME_RULE}, as in 'wide-cosine'",
+        "missing": "is missing",
+        "model_type": f"{value} is not valid: a mapping of settings is expected",
+        "dict_type": f"{value} is not valid: a mapping of settings is expected",
+    }
+    return texts.get(details["type"], f"{value} is not valid: {reason[0].lower()}{reason[1:]}")
+
+
+def unknown_key(key: Any, valid: Iterable[str]) -> str:
+    """What to write instead of a key that is not one of these."""
+    valid = list(valid)
+    hint = suggestion(key, valid)
+    return f"unknown key{'; ' + hint if hint else '. '}Valid keys: {choices(valid) or 'none'}"

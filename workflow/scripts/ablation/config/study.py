@@ -1,0 +1,184 @@
+"""Typed config models: what a study's YAML may say, key by key.
+
+In: plain mappings read from YAML. Out: frozen pydantic models. Unknown keys, wrong types and values out of range are
+refused by pydantic; what needs more than one key to judge is checked in `loading.py`. The settings of runs stay as they
+are written until `Study.matrix` puts them together.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, WithJsonSchema
+
+from ablation.config.catalog import catalog
+from ablation.config.grid import Identifier
+from ablation.config.kinds import Catalog, ImageShape
+from ablation.config.landscape_models import LandscapeModel, find_models
+from ablation.config.matrix import Matrix, Resolved, Sections, resolve
+from ablation.config.strict import DEFINED_AS, Strict
+
+Settings = Annotated[dict[str, Any], WithJsonSchema({DEFINED_AS: "Settings"})]
+VariantEntry = Annotated[dict[str, Any], WithJsonSchema({DEFINED_AS: "Variant"})]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class DataConfig(Strict):
+    """Where the images come from."""
+
+    name: Literal["cifar10", "digits", "images"] = Field(
+        "cifar10",
+        description="cifar10 (downloaded and verified by torchvision), digits (embedded in scikit-learn) or images "
+        "(your own folder or tar of train/<class>/* and test/<class>/*)",
+    )
+    path: str | None = Field(
+        None, min_length=1, description="cifar10: the folder of the archive; images: the folder or the tar"
+    )
+    validation_fraction: float = Field(
+        0.0, ge=0, le=0.5, description="share of the training images held out to choose the best epoch; 0: test images"
+    )
+    train_images_per_class: PositiveInt | None = Field(
+        None, description="train on this many images of each class only; null: on all"
+    )
+    image_size: int = Field(32, ge=4, le=1024, description="height and width in pixels that images are scaled to")
+    channels: Literal[1, 3] = Field(3, description="1: grey images, 3: colour images")
+
+    @property
+    def image_shape(self) -> ImageShape:
+        return ImageShape(self.channels, self.image_size, self.image_size)
+
+
+class Row(Strict):
+    """One line of a comparison table."""
+
+    variant: Identifier
+    label: str = Field(min_length=1)
+    reported: float | None = Field(None, ge=0, le=100, description="the study's test accuracy, %")
+    figure: Literal["best", "averaged"] = Field(
+        "best", description="the accuracy to compare: of the best epoch, or of the SWA average"
+    )
+
+
+class Table(Strict):
+    """A comparison table of the report."""
+
+    title: str = Field(min_length=1)
+    note: str = ""
+    rows: tuple[Row, ...] = Field(min_length=1)
+
+
+Quantity = Literal[
+    "epochs_to_mark",
+    "band_width",
+    "smoothed_band_width",
+    "loss_range",
+    "gradient_distance",
+    "relative_gradient_distance",
+    "smoothness",
+    "largest_learning_rate",
+]
+
+
+class Probing(Strict):
+    """At which training steps a run is probed, and how far it looks along the negative gradient."""
+
+    every: PositiveInt = Field(50, description="probe every so many steps")
+    step_sizes: tuple[PositiveFloat, ...] = Field(
+        (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0), min_length=1, description="multiples of the learning rate"
+    )
+
+
+class Probed(Strict):
+    """Which variants of a grid are probed: one for each of the landscape's two models."""
+
+    grid: Identifier | None = Field(None, description="a variant with a grid; left out: that of the landscape")
+    learning_rate: PositiveFloat | None = Field(None, description="where the grid has several")
+
+
+class Landscape(Strict):
+    """The loss landscape of two models: without an ingredient (batch normalisation), then with it."""
+
+    title: str = Field(min_length=1)
+    note: str = ""
+    grid: Identifier = Field(description="a variant with a grid of the learning rate and the models")
+    models: dict[Identifier, Annotated[str, Field(min_length=1)]] = Field(
+        min_length=2, max_length=2, description="labels of the two models, by the names of their values on the axis"
+    )
+    band: tuple[PositiveFloat, ...] = Field(
+        min_length=2, description="learning rates whose losses span the band; the others: which still train?"
+    )
+    probed: dict[Identifier, Probed] = Field(
+        default_factory=dict, description="what to probe, by a name of your choice"
+    )
+    probe: Probing = Probing()
+    smoothing_steps: PositiveInt = Field(20, description="steps of the running mean for the smoothed band")
+    accuracy_mark: float = Field(50.0, gt=0, le=100, description="%: after how many epochs is it reached?")
+    trained_accuracy: float = Field(20.0, ge=0, le=100, description="%: a run that ends below it has not trained")
+    reported: dict[Quantity, str] = Field(default_factory=dict, description="what the study says, by quantity")
+
+
+class Jobs(Strict):
+    """What a training job asks for, and how it works. None of this changes a result, so none of it trains anew."""
+
+    threads: PositiveInt = Field(1, description="processor cores of a job")
+    mem_mb: PositiveInt = Field(4000, description="main memory of a job, in MB; a retry asks for more")
+    runtime: PositiveInt = Field(240, description="time limit of a job, in minutes; a retry asks for more")
+    checkpoint_seconds: int = Field(
+        60,
+        ge=0,
+        description="seconds between two checkpoints in an epoch; its end has one too, if the last is a tenth as old",
+    )
+    seeds_per_job: PositiveInt = Field(1, description="runs of one variant that one job trains side by side")
+
+
+class Study(Strict):
+    """A whole study: one YAML file, or one that `extends` another."""
+
+    study: Identifier = Field(description="the study's name; one results/ folder holds one study")
+    title: str = "Ablation study"
+    data: DataConfig = DataConfig()
+    components: tuple[str, ...] = Field((), description="Python files with components of your own")
+    seeds: tuple[Seed, ...] = Field(min_length=1)
+    base: Settings = Field(default_factory=dict, description="settings of every run")
+    variants: dict[Identifier, VariantEntry] = Field(min_length=1, description="what differs from base, by variant")
+    override: Settings = Field(
+        default_factory=dict, description="set in every run that has the setting, whatever base and variants say"
+    )
+    tables: dict[Identifier, Table] = Field(default_factory=dict)
+    landscape: Landscape | None = None
+    jobs: Jobs = Jobs()
+    notes: tuple[str, ...] = Field((), description="decisions that the report prints")
+    partial: bool = Field(False, description="report on the finished runs only")
+    keep: bool = Field(False, description="keep runs that earlier training code finished; the report names them")
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The components that the study can choose from."""
+        return catalog(self.components)
+
+    @cached_property
+    def resolved(self) -> Resolved:
+        """The settings of all runs, or what is wrong with them."""
+        return resolve(Sections(self.base, self.variants, self.override, self.catalog, self.data.image_shape))
+
+    @property
+    def matrix(self) -> Matrix:
+        """Every variant with its complete settings.
+
+        Raises:
+            ValueError: they are not valid, which `loading.load_study` tells with its place.
+        """
+        if self.resolved.matrix is None:
+            raise ValueError(f"the study is not valid: {self.resolved.problems}")
+        return self.resolved.matrix
+
+    @cached_property
+    def landscape_models(self) -> tuple[LandscapeModel, ...]:
+        """The two models of the landscape section; none where there is no such section."""
+        if self.landscape is None:
+            return ()
+        models, problems = find_models(self.landscape, self.matrix)
+        if problems:
+            raise ValueError(f"the landscape is not valid: {problems}")
+        return models

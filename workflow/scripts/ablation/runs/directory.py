@@ -1,0 +1,90 @@
+"""What a run leaves behind: the weights' files, `history.csv`, `steps.npz` and, last of all, `metrics.json`.
+
+One process at a time works in a run's directory: it holds the lock on `run.lock`, which says who that is.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+import torch
+
+from ablation.config.kinds import Activation
+from ablation.config.settings import RunSettings
+from ablation.files import remove_unfinished, whole_file
+from ablation.training.loop import Weights
+
+
+def weights_name(kind: str, settings: RunSettings, accuracy: float) -> str:
+    """The study's file name: `<kind>_<Activation>_<Loss>_<Optimizer>_<Scheduler>_<accuracy in % * 100>.pth`.
+
+    A model without an activation to choose has its own name there.
+    """
+    activation = getattr(settings.model, "activation", None)
+    first = activation if isinstance(activation, Activation) else settings.model
+    choices = (first, settings.loss, settings.optimizer, settings.scheduler)
+    return "_".join([kind, *(choice.display_name for choice in choices), f"{round(accuracy * 100)}.pth"])
+
+
+class HeldError(RuntimeError):
+    """Another process works in the run's directory."""
+
+
+@contextmanager
+def held(directory: Path) -> Iterator[None]:
+    """Have the directory for this process alone. The system ends the lock with the process, however that ends.
+
+    Raises:
+        HeldError: another process has it, on this machine or on another that shares the file system.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with open(directory / "run.lock", "a+", encoding="utf-8") as lock:
+        _acquire(lock)
+        lock.truncate(0)
+        lock.write(_this_process())
+        lock.flush()
+        remove_unfinished(directory)
+        yield
+        lock.truncate(0)
+
+
+def _acquire(lock: TextIO) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.seek(0)
+        holder = lock.read() or "another process"
+        raise HeldError(
+            f"in use by {holder}. Two would overwrite each other's work: wait for that one, or end it"
+        ) from error
+    except OSError as error:
+        print(
+            f"{lock.name}: no lock to be had ({error.strerror}): see to it that one job at a time runs here", flush=True
+        )
+
+
+def _this_process() -> str:
+    job = os.environ.get("SLURM_JOB_ID")
+    where = f"{socket.gethostname()}, SLURM job {job}" if job else socket.gethostname()
+    return f"process {os.getpid()} on {where}, since {datetime.now():%Y-%m-%d %H:%M:%S}"
+
+
+def clear(directory: Path) -> None:
+    """Take away what an earlier run left in the directory; the log stays."""
+    for name in ("metrics.json", "finished.json", "probe.json", "history.csv", "steps.npz"):
+        (directory / name).unlink(missing_ok=True)
+    for weights in directory.glob("*_model_*.pth"):
+        weights.unlink()
+
+
+def save_weights(path: Path, weights: Weights) -> None:
+    """Write a state dict whole; `torch.load(path, weights_only=True)` reads it."""
+    with whole_file(path) as aside:
+        torch.save(weights, aside)

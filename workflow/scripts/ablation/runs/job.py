@@ -1,0 +1,178 @@
+"""What the scripts that train have in common: their command line, device, origin, errors and end."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from ablation.config.catalog import catalog
+from ablation.config.plain_yaml import ConfigError
+from ablation.config.settings import RunSettings, SpecError, read_spec, spec
+from ablation.runs import directory as run_directory
+from ablation.runs.checkpoint import Checkpoints, remove_checkpoints
+from ablation.runs.interruption import GO_ON_LATER, Listener, RunInterruptedError, SafePoints
+from ablation.runs.progress import Progress, device_name
+from ablation.runs.provenance import git_commit, training_digest, versions
+from ablation.runs.records import Origin
+from ablation.training.data import Data, PreparedDataError
+from ablation.training.loop import Training, train
+from ablation.training.meters import Clock
+
+WHAT_IS_KEPT = "What was trained is kept in the last checkpoint; once that is mended, go on with: snakemake"
+
+
+@dataclass(frozen=True)
+class Job:
+    """Which run to train, on what. `directory` is where its files go; `probed`: whether it is probed on the way."""
+
+    directory: Path
+    probed: bool
+    study: str
+    variant: str
+    seed: int
+    settings: RunSettings
+    device: torch.device
+    checkpoint_seconds: float
+    listener: Listener
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """The options of every script that trains."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--study", required=True, help="the study's name, for the record")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the prepared data")
+    parser.add_argument("--spec", required=True, help="the run's settings as JSON, all of them")
+    parser.add_argument("--components", nargs="*", default=[], metavar="FILE", help="components of the study's own")
+    parser.add_argument("--keep", action="store_true", help="keep what earlier training code finished")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:<index>")
+    parser.add_argument("--threads", type=int, default=1, help="processor threads of the job, which its runs share")
+    parser.add_argument("--checkpoint-seconds", type=float, default=60, help="between two checkpoints within an epoch")
+    return parser
+
+
+def start(arguments: argparse.Namespace, directory: Path, *, probed: bool = False) -> Job:
+    """Set threads and device (`auto`: a GPU where there is one), listen to signals, and say what is about to run."""
+    torch.set_num_threads(arguments.threads)
+    name = arguments.device if arguments.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    job = Job(
+        directory=directory,
+        probed=probed,
+        study=arguments.study,
+        variant=directory.parent.name,
+        seed=int(directory.name.removeprefix("seed")),
+        settings=read_spec(arguments.spec, catalog(tuple(arguments.components))),
+        device=torch.device(name),
+        checkpoint_seconds=arguments.checkpoint_seconds,
+        listener=Listener(),
+    )
+    job.listener.listen()
+    now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
+    print(f"{now}  {directory} on {device_name(job.device)}: {arguments.spec}", flush=True)
+    return job
+
+
+def train_on(job: Job, training: Training, data: Data, clock: Clock) -> None:
+    """Train to the end from the run's checkpoint, or from the beginning where it has none, writing new ones on the way.
+
+    Raises:
+        RunInterruptedError: a signal asked for the end; what was trained is in the checkpoint.
+    """
+    checkpoints = Checkpoints(job.directory, identity(job, data))
+    state = checkpoints.read()
+    if state is None:
+        remove_checkpoints(job.directory)
+        run_directory.clear(job.directory)
+    else:
+        training.load_state_dict(state["training"])
+        clock.load_state_dict(state["clock"])
+        training.interruptions += 1
+        print(f"goes on from a checkpoint after {training.steps} steps", flush=True)
+    training.safe_point = SafePoints(training, clock, checkpoints, job.listener, job.checkpoint_seconds)
+    train(training, data, clock, Progress.of(training, len(data.train)))
+
+
+def identity(job: Job, data: Data) -> dict[str, Any]:
+    """What must be the same for a checkpoint to be gone on from: all that the figures depend on."""
+    return {
+        **spec(job.settings),
+        "seed": job.seed,
+        "code": training_digest(job.settings, probed=job.probed),
+        "data": data.digest,
+        "torch": str(torch.__version__),
+        "device": job.device.type,
+    }
+
+
+def origin(job: Job, data: Data) -> Origin:
+    """How the record of this job is made; the code is what its settings make it use."""
+    return Origin(
+        device=device_name(job.device),
+        versions=versions("torch", "numpy"),
+        git_commit=git_commit(),
+        code_digest=training_digest(job.settings, probed=job.probed),
+        data_digest=data.digest,
+    )
+
+
+@contextmanager
+def errors_for_users(target: Path, components: Sequence[str]) -> Iterator[None]:
+    """End with one sentence where settings, data, memory, disk or a signal end the run that makes `target`.
+
+    An error in the files of `components`, or beside them, has its traceback too. The status is 75 where the same
+    command later resumes the run, else 1.
+    """
+    try:
+        yield
+    except RunInterruptedError as error:
+        print(f"{target.parent}: {error}; the same command goes on from there: snakemake {target}", flush=True)
+        sys.exit(GO_ON_LATER)
+    except (ValidationError, SpecError, ConfigError, PreparedDataError, run_directory.HeldError) as error:
+        sys.exit(f"error: {target.parent}: {error}")
+    except OSError as error:
+        name = error.filename or "a file"
+        sys.exit(f"error: {target.parent}: {name} cannot be read or written: {error.strerror}. {WHAT_IS_KEPT} {target}")
+    except Exception as error:
+        if not is_out_of_memory(error):
+            sys.exit(explained(error, target, components))
+        reason = str(error).splitlines()[0] if str(error) else "the system gave no more"
+        sys.exit(
+            f"error: {target.parent}: out of memory: {reason}\n"
+            f"Give the job more memory or lower its batch_size. {WHAT_IS_KEPT} {target}"
+        )
+
+
+def explained(error: Exception, target: Path, components: Sequence[str]) -> str:
+    """The traceback and, where the error comes out of the study's own components, a sentence with the line there.
+
+    Raises:
+        Exception: the error itself, where it is ours.
+    """
+    folders = {Path(file).resolve().parent for file in components}
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent in folders]
+    if not frames:
+        raise error
+    traceback.print_exception(error)
+    place = f"{os.path.relpath(frames[-1].filename)}:{frames[-1].lineno}"
+    return f"error: {target.parent}: {place}: {type(error).__name__}: {error}"
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether the GPU or the host is out of memory; for the host, torch raises nothing more telling than its text."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
+
+
+def leave() -> None:
+    """End the process at once: all is on disk, and Python would take over a second to take torch apart."""
+    sys.stdout.flush()
+    os._exit(0)

@@ -1,0 +1,59 @@
+"""What `results/` holds already: the runs of one study, made by some code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ablation.config.plain_yaml import ConfigError
+from ablation.config.study import Study
+
+
+def check_results(study: Study, results: Path = Path("results")) -> None:
+    """Refuse to overwrite another study's runs, whatever the version of their records.
+
+    Raises:
+        ConfigError: a finished run in `results` belongs to a study of another name.
+    """
+    for path in (results / "runs").glob("*/seed*/metrics.json"):
+        found = _read(path).get("study")
+        if found is None:
+            continue
+        if found != study.study:
+            raise ConfigError(
+                [
+                    f"{results}/ holds the study '{found}', and this config is the study '{study.study}'. Choose the "
+                    f"config of '{found}' with --configfile, or keep its results: mv {results} {results}-{found}"
+                ]
+            )
+        return
+
+
+def code_of_finished(paths: Iterable[str], settings: Mapping[str, Any], data: str | None) -> str | None:
+    """The digest of the code that made these records, where they are of these settings and of the data of that digest.
+
+    None where one of them is not, or is not there: it is made by the code of today.
+    """
+    records = [_read(Path(path)) for path in paths]
+    origins = [record.get("origin", {}) for record in records]
+    of_now = all(record.get("spec") == settings for record in records) and all(
+        origin.get("data_digest") == data for origin in origins
+    )
+    return origins[0].get("code_digest") if of_now and origins else None
+
+
+def digest_of_prepared(folder: Path, identity: str) -> str | None:
+    """That of the data prepared in a folder; None where they are not those of this identity."""
+    description = _read(folder / "data.json")
+    return description.get("digest") if description.get("identity") == identity else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A record of any version; empty where it is not there, or damaged."""
+    with suppress(OSError, ValueError):
+        record = json.loads(path.read_bytes())
+        return record if isinstance(record, dict) else {}
+    return {}

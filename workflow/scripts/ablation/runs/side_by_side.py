@@ -1,0 +1,102 @@
+"""Several runs in one job, each in a process of its own.
+
+They are forked from this process, which has imported torch once for all, and write to the log in their own directory.
+Snakemake takes away all results of a job that failed, or that is run again for one of them. So a finished run leaves
+its record a second time, as `finished.json`, and the next job puts it back rather than train again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ablation.runs.interruption import GO_ON_LATER, SIGNALS
+from ablation.runs.records import Origin, RecordError, read_record, write_record
+
+LOG = "train.log"
+FINISHED = "finished.json"
+# Of a run that was asked to end before it listened, and so before it did anything.
+ENDED_EARLY = {-number for number in SIGNALS}
+
+
+def train_side_by_side(directories: Sequence[Path], train: Callable[[Path], None]) -> int:
+    """Train a run in each directory at the same time; signals reach all of them.
+
+    Returns the job's status: 0 when all are done, 75 when what is left goes on later, 1 when a run failed.
+    """
+    children = {_fork(directory, train): directory for directory in directories}
+    for number in SIGNALS:
+        signal.signal(number, lambda received, _: _pass_on(received, list(children)))
+    statuses = []
+    while children:
+        child, status = os.wait()
+        directory = children.pop(child)
+        statuses.append(os.waitstatus_to_exitcode(status))
+        if statuses[-1]:
+            print(f"{directory} ended with status {statuses[-1]}: {_last_line(directory / LOG)}", flush=True)
+    if not any(statuses):
+        return 0
+    return GO_ON_LATER if set(statuses) <= {0, GO_ON_LATER, *ENDED_EARLY} else 1
+
+
+def put_back(directory: Path, spec: Mapping[str, Any], origin: Origin, *, keep: bool) -> bool:
+    """Whether an earlier job finished this run, with the same settings, code and data; then its record is put back.
+
+    With `keep`, the code may be another.
+    """
+    path = directory / FINISHED
+    try:
+        record = read_record(path)
+    except (FileNotFoundError, RecordError):
+        return False
+    same_code = keep or record.origin.code_digest == origin.code_digest
+    same_run = (record.spec, record.origin.data_digest) == (spec, origin.data_digest)
+    if not (same_code and same_run and (directory / (record.best_model or FINISHED)).exists()):
+        return False
+    write_record(directory / "metrics.json", record)
+    print("was finished by an earlier job", flush=True)
+    return True
+
+
+def _fork(directory: Path, train: Callable[[Path], None]) -> int:
+    sys.stdout.flush()
+    child = os.fork()
+    return child if child else _be(directory, train)
+
+
+def _be(directory: Path, train: Callable[[Path], None]) -> NoReturn:
+    """Train as the only work of this process, with the log as its output."""
+    status = 1
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        log = os.open(directory / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        train(directory)
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+        if isinstance(end.code, str):
+            print(end.code)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
+
+
+def _pass_on(number: int, children: Sequence[int]) -> None:
+    for child in children:
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.kill(child, number)
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    return lines[-1] if lines else "it left no log"

@@ -1,0 +1,39 @@
+"""Loss and gradient norm of every step of a run, `steps.npz`: one definition. No torch."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ablation.files import whole_file
+from ablation.runs.records import RecordError
+
+# Steps are counted from 1 over the whole run; the loss is without L1 penalty, the gradient's l2 norm before clipping.
+STEP_COLUMNS = ("step", "epoch", "loss", "gradient_norm")
+
+
+def write_steps(path: str | Path, epochs: np.ndarray, losses: np.ndarray, gradient_norms: np.ndarray) -> None:
+    """Write the trace whole: arrays (steps,) each."""
+    steps = np.arange(1, len(losses) + 1, dtype=np.int32)
+    columns = (steps, epochs.astype(np.int32), losses.astype(np.float32), gradient_norms.astype(np.float32))
+    arrays: dict[str, Any] = dict(zip(STEP_COLUMNS, columns, strict=True))
+    with whole_file(path) as aside:
+        np.savez(aside, **arrays)
+
+
+def read_steps(path: str | Path) -> pd.DataFrame:
+    """The trace as a frame with the columns `STEP_COLUMNS`; losses of a diverged run may be NaN or infinite.
+
+    Raises:
+        RecordError: the file is not there or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return pd.DataFrame({name: arrays[name] for name in STEP_COLUMNS})
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        run = Path(path).with_name("metrics.json")
+        raise RecordError(f"{path} is missing or damaged: {error}. `snakemake {run} --force` runs anew") from error

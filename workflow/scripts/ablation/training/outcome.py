@@ -1,0 +1,45 @@
+"""What training comes to, in figures: how good a set of weights is, and what a probe saw. No torch.
+
+Accuracies are top-1 in percent, losses means over the images.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Figures(BaseModel):
+    """Frozen, of finite numbers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Score(Figures):
+    """How good one set of weights is.
+
+    Held-out images choose the best epoch: the validation split where there is one, else the test images, as the study
+    did it. `test_accuracy` is always that of the test images.
+    """
+
+    epoch: int
+    heldout_loss: float
+    heldout_accuracy: float
+    test_accuracy: float
+
+
+class ProbedStep(Figures):
+    """A walk along the negative gradient from the weights before step `step` (counted from 1), on that step's batch.
+
+    `path_losses` and `gradient_distances` are those at each step size of the record: the objective there, and the l2
+    norm of the gradient there minus the gradient at the start.
+    """
+
+    model_config = ConfigDict(allow_inf_nan=True, ser_json_inf_nan="strings")
+
+    step: int
+    epoch: int
+    learning_rate: float
+    loss: float
+    gradient_norm: float
+    path_losses: tuple[float, ...]
+    gradient_distances: tuple[float, ...]
