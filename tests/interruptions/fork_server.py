@@ -55,8 +55,7 @@ def run(request):
     prepare(request["sabotage"], run_directory=sys.argv[sys.argv.index("--run") + 1])
     status = 1
     try:
-        SCRIPTS[sys.argv[0]].main()
-        status = 0
+        status = SCRIPTS[sys.argv[0]].main()
     except SystemExit as end:
         if isinstance(end.code, str):
             print(end.code)

@@ -10,6 +10,8 @@ from pydantic import ValidationError
 import train
 from ablation.config.catalog import built_in
 from ablation.config.settings import RunSettings, SpecError, complete, read_spec, spec, spec_json
+from ablation.runs import directory as run_directory
+from ablation.runs import train_run
 
 SPEC = spec_json(RunSettings())
 ARGUMENTS = ["train.py", "--run", "results/runs/adam/seed0", "--study", "s", "--data", "nowhere", "--spec"]
@@ -124,7 +126,7 @@ def test_out_of_memory_names_the_run_and_the_command(monkeypatch, error):
     def too_large(*_):
         raise error
 
-    monkeypatch.setattr(train, "train_run", too_large)
+    monkeypatch.setattr(train_run, "train_run", too_large)
     message = outcome(monkeypatch)
     assert "results/runs/adam/seed0: out of memory" in message
     assert message.endswith("snakemake results/runs/adam/seed0/metrics.json")
@@ -134,5 +136,5 @@ def test_a_new_run_clears_what_an_earlier_one_left_but_its_log(tmp_path):
     old = ["metrics.json", "history.csv", "best_model_ReLU_MSELoss_SGD_StepLR_1000.pth", "train.log"]
     for name in old:
         (tmp_path / name).touch()
-    train.run_directory.clear(tmp_path)
+    run_directory.clear(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["train.log"]

@@ -7,114 +7,17 @@ With several directories behind `--run`, the runs are trained side by side.
 
 from __future__ import annotations
 
-import argparse
-import sys
-from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from ablation.config.settings import spec
-from ablation.runs import directory as run_directory
-from ablation.runs import job, records, step_trace
-from ablation.runs.checkpoint import remove_checkpoints
-from ablation.runs.progress import peak_memory
-from ablation.runs.side_by_side import FINISHED, put_back, train_side_by_side
-from ablation.training.data import Data, load_data
-from ablation.training.loop import Training
-from ablation.training.meters import Clock, StepTrace
+from ablation.runs import job
+from ablation.runs.train_run import train_runs
 
 
-def train_run(arguments: argparse.Namespace, directory: Path) -> None:
-    """Train, then write weights, history and, last of all, the record."""
-    this = job.start(arguments, directory)
-    with run_directory.held(directory):
-        data = load_data(arguments.data, this.device)
-        if put_back(directory, spec(this.settings), job.origin(this, data), keep=arguments.keep):
-            return
-        clock = Clock(this.device)
-        training = Training.start(this.settings, data, this.seed, this.device)
-        job.train_on(this, training, data, clock)
-        best_model = save_all(directory, training)
-        done = record(this, training, data, clock, best_model)
-        if len(arguments.run) > 1:
-            records.write_record(directory / FINISHED, done)
-        records.write_record(directory / "metrics.json", done)
-        remove_checkpoints(directory)
-
-
-def record(this: job.Job, training: Training, data: Data, clock: Clock, best_model: str | None) -> records.RunRecord:
-    """What `metrics.json` says."""
-    outcome = training.outcome
-    return records.RunRecord(
-        study=this.study,
-        variant=this.variant,
-        seed=this.seed,
-        status="diverged" if outcome.diverged else "completed",
-        spec=spec(this.settings),
-        parameters=sum(each.numel() for each in training.model.parameters() if each.requires_grad),
-        epochs=len(outcome.history),
-        best=outcome.best,
-        last=outcome.last,
-        averaged=outcome.averaged,
-        best_model=best_model,
-        held_out=data.held_out,
-        cost=cost(training, clock, len(data.train)),
-        origin=job.origin(this, data),
-    )
-
-
-def save_all(directory: Path, training: Training) -> str | None:
-    """Write everything but the record; return the best model's file name."""
-    settings, outcome = training.settings, training.outcome
-    records.write_history(directory / "history.csv", outcome.history)
-    if training.trace is not None:
-        save_steps(directory / "steps.npz", training.trace)
-    if outcome.averaged is not None and outcome.averaged_weights is not None:
-        name = run_directory.weights_name("averaged_model", settings, outcome.averaged.test_accuracy)
-        run_directory.save_weights(directory / name, outcome.averaged_weights)
-    if outcome.best is None or outcome.best_weights is None:
-        return None
-    name = run_directory.weights_name("best_model", settings, outcome.best.test_accuracy)
-    run_directory.save_weights(directory / name, outcome.best_weights)
-    return name
-
-
-def save_steps(path: Path, trace: StepTrace) -> None:
-    """Write loss and gradient norm of every step."""
-    epochs = np.repeat(np.arange(1, len(trace.epochs) + 1), [len(epoch) for epoch in trace.epochs])
-    step_trace.write_steps(path, epochs, *np.concatenate(trace.epochs).T)
-
-
-def cost(training: Training, clock: Clock, images: int) -> records.Cost:
-    seconds = clock.seconds["training"]
-    return records.Cost(
-        wall_seconds=clock.wall,
-        device_seconds=seconds + clock.seconds["evaluation"],
-        train_seconds=seconds,
-        images_per_second=len(training.outcome.history) * images / seconds,
-        peak_memory_bytes=peak_memory(training.device),
-        interruptions=training.interruptions,
-    )
-
-
-def train_for_users(arguments: argparse.Namespace, directory: Path) -> None:
-    with job.errors_for_users(directory / "metrics.json", arguments.components):
-        train_run(arguments, directory)
-
-
-def main() -> None:
+def main() -> int:
     parser = job.parser(__doc__)
     parser.add_argument("--run", type=Path, nargs="+", required=True, help="the folders to write to, <variant>/seed<k>")
-    arguments = parser.parse_args()
-    arguments.threads = max(1, arguments.threads // len(arguments.run))
-    train = partial(train_for_users, arguments)
-    if len(arguments.run) > 1:
-        sys.exit(train_side_by_side(arguments.run, train))
-    train(*arguments.run)
-    (arguments.run[0] / FINISHED).unlink(missing_ok=True)
+    return train_runs(parser.parse_args())
 
 
 if __name__ == "__main__":
-    main()
-    job.leave()
+    job.leaving(main)

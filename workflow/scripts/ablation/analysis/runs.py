@@ -17,9 +17,9 @@ from ablation.config import matrix
 from ablation.config.matrix import Run
 from ablation.config.settings import RunSettings, changes, spec
 from ablation.config.study import Study
-from ablation.data.arrays import PreparedDataError, read_description
 from ablation.runs.provenance import training_digest
 from ablation.runs.records import HISTORY_COLUMNS, ProbeRecord, RecordError, RunRecord, read_record
+from ablation.runs.results import digest_of_data
 
 FINISHED = ("completed", "diverged")
 # Whether a run's code is that of today.
@@ -75,14 +75,6 @@ def load_runs(study: Study) -> pd.DataFrame:
     data_digest = digest_of_data(study)
     rows = [_row(run, study.matrix.settings[run.variant], data_digest) for run in matrix.runs(study)]
     return pd.DataFrame(rows, columns=list(KINDS)).astype(KINDS)
-
-
-def digest_of_data(study: Study) -> str | None:
-    """That of the prepared data; None where they are not there any more, or damaged."""
-    try:
-        return read_description(Path("results", "data", study.data.name)).digest
-    except PreparedDataError:
-        return None
 
 
 def load_history(run: Run) -> pd.DataFrame:

@@ -8,8 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ablation.config.matrix import Run
 from ablation.config.plain_yaml import ConfigError
+from ablation.config.settings import RunSettings, spec
 from ablation.config.study import Study
+from ablation.data.arrays import PreparedDataError, read_description
+from ablation.runs.provenance import training_digest
+from ablation.runs.records import RecordError, read_record
 
 
 def check_results(study: Study, results: Path = Path("results")) -> None:
@@ -30,6 +35,24 @@ def check_results(study: Study, results: Path = Path("results")) -> None:
                 ]
             )
         return
+
+
+def digest_of_data(study: Study) -> str | None:
+    """That of the prepared data; None where they are not there any more, or damaged."""
+    try:
+        return read_description(Path("results", "data", study.data.name)).digest
+    except PreparedDataError:
+        return None
+
+
+def is_finished(run: Run, settings: RunSettings, data: str | None, *, keep: bool) -> bool:
+    """Whether a run has a result that Snakemake would keep: of these settings, data and, but for `keep`, code."""
+    try:
+        record = read_record(run.metrics)
+    except (OSError, RecordError):
+        return False
+    same_run = record.spec == spec(settings) and data in (None, record.origin.data_digest)
+    return same_run and (keep or record.origin.code_digest == training_digest(settings))
 
 
 def code_of_finished(paths: Iterable[str], settings: Mapping[str, Any], data: str | None) -> str | None:

@@ -18,12 +18,13 @@ import numpy as np
 import pandas as pd
 
 from ablation.analysis.landscape.bands import frame, landscape_of
-from ablation.analysis.runs import changes_text, code_of, digest_of_data, load_history
+from ablation.analysis.runs import changes_text, code_of, load_history
 from ablation.config import matrix
 from ablation.config.matrix import Run
 from ablation.config.settings import spec
 from ablation.config.study import Study
 from ablation.runs.records import ProbedStep, ProbeRecord, RecordError, read_probe
+from ablation.runs.results import digest_of_data
 
 PROBE_KINDS = {
     "pair": "object",

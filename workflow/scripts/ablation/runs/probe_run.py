@@ -1,0 +1,54 @@
+"""One run, trained once more with probes of the loss landscape on the way -> `probe.json`."""
+
+from __future__ import annotations
+
+import argparse
+import math
+
+from ablation.config.settings import spec
+from ablation.runs import directory as run_directory
+from ablation.runs import job
+from ablation.runs.checkpoint import remove_checkpoints
+from ablation.runs.records import ProbeRecord, write_record
+from ablation.training.data import Data, load_data
+from ablation.training.loop import Training
+from ablation.training.meters import Clock
+from ablation.training.probes import Probe
+
+
+def probe_for_users(arguments: argparse.Namespace) -> None:
+    """Probe a run, and end with a sentence where that fails."""
+    with job.errors_for_users(arguments.run / "probe.json", arguments.components):
+        probe_run(arguments)
+
+
+def probe_run(arguments: argparse.Namespace) -> None:
+    """Train as `train.py` does, with an observer."""
+    this = job.start(arguments, arguments.run, probed=True)
+    with run_directory.held(this.directory):
+        data = load_data(arguments.data, this.device)
+        clock = Clock(this.device)
+        training = Training.start(this.settings, data, this.seed, this.device)
+        training.observer = probe = Probe(arguments.every, arguments.step_sizes, clock)
+        job.train_on(this, training, data, clock)
+        write_record(this.directory / "probe.json", record(this, training, data, probe))
+        remove_checkpoints(this.directory)
+
+
+def record(this: job.Job, training: Training, data: Data, probe: Probe) -> ProbeRecord:
+    """What `probe.json` says."""
+    steps, seconds = probe.steps(), probe.clock.seconds
+    losses = [row["train_loss"] for row in training.outcome.history]
+    return ProbeRecord(
+        study=this.study,
+        variant=this.variant,
+        seed=this.seed,
+        spec=spec(this.settings),
+        every=probe.every,
+        step_sizes=tuple(probe.step_sizes),
+        steps=tuple(steps),
+        train_losses=tuple(loss if math.isfinite(loss) else None for loss in losses),
+        seconds_per_step=seconds["training"] / training.steps,
+        seconds_per_probe=seconds["probing"] / len(steps) if steps else None,
+        origin=job.origin(this, data),
+    )
