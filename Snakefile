@@ -20,4 +20,5 @@ rule all:
 
 
 onerror:
+    cancel_what_runs()
     print(on_failure())

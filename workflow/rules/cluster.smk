@@ -13,6 +13,16 @@ localrules:
     report,
 
 
+def cancel_what_runs():
+    """End the jobs of a call of submitit's profile that ends before them, as by Ctrl-C: its executor cancels those in a
+    list, which is empty while it asks for their states."""
+    submitted = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+    ids = ids_that_run(submitted, study.study) if workflow.executor_plugin.name == "cluster-generic" else []
+    if ids:
+        command = [sys.executable, "workflow/scripts/submitit_bridge.py", "cancel", *ids]
+        subprocess.run(command, check=False)
+
+
 onstart:
     submitted = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
     try:

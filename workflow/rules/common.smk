@@ -1,6 +1,7 @@
 # Loads and checks the config, and names what the rules ask for.
 import os
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
 
 from ablation.cluster import slurm as cluster, commands
+from ablation.cluster.jobs import ids_that_run
 from ablation.config import matrix
 from ablation.config.study import Probing
 from ablation.data.identity import data_identity

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ablation.cluster.jobs import job_name, read_job, running_job
+from ablation.cluster.jobs import names_of_runs, read_job, running_job
 from ablation.cluster.submission import Commands, SubmissionError, cancel, link_log, make_executor, refresh, submit
 
 PROPERTIES = "# properties = "
@@ -39,14 +39,6 @@ def submit_script(script: Path) -> str:
     for output in properties["output"]:
         link_log(job, Path(output).parent)
     return job.job_id
-
-
-def names_of_runs(properties: dict[str, Any]) -> list[str]:
-    """Study, rule, variant and seed of each run that the job makes."""
-    study, variant = properties["params"]["study"], properties["wildcards"]["variant"]
-    kind = properties["rule"].partition("_")[0]
-    seeds = [Path(output).parent.name.removeprefix("seed") for output in properties["output"]]
-    return [job_name(study, kind, variant, seed) for seed in seeds]
 
 
 def name_of(properties: dict[str, Any], runs: list[str]) -> str:

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ablation.files import write_text
 
@@ -57,3 +57,21 @@ def running_job(names: Sequence[str]) -> Job | None:
     """The job for one of these that has not ended, as far as was known when the states were last asked for."""
     running = [job for job in read_jobs() if job.state == "running"]
     return next((job for job in running if {*names} & {*job.name.split()}), None)
+
+
+def names_of_runs(properties: Mapping[str, Any]) -> list[str]:
+    """Study, rule, variant and seed of each run that a job of Snakemake's makes, from the properties of its script."""
+    study, variant = properties["params"]["study"], properties["wildcards"]["variant"]
+    kind = properties["rule"].partition("_")[0]
+    seeds = [Path(output).parent.name.removeprefix("seed") for output in properties["output"]]
+    return [job_name(study, kind, variant, seed) for seed in seeds]
+
+
+def ids_that_run(snakemake_jobs: Iterable[Any], study: str) -> list[str]:
+    """The ids of the jobs for these of Snakemake's that have not ended."""
+    properties = [
+        {"params": {"study": study}, "wildcards": job.wildcards_dict, "rule": job.rule.name, "output": job.output}
+        for job in snakemake_jobs
+    ]
+    found = [running_job(names_of_runs(each)) for each in properties]
+    return list(dict.fromkeys(job.job_id for job in found if job is not None))
