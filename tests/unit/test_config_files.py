@@ -176,7 +176,6 @@ MINIMAL = "study: mine\nseeds: [0]\nvariants: {adam: {}, 1e-3: {optimizer: sgd}}
             "base: {optimizer: {learning_rate: .nan}}",
             ":4: base.optimizer.learning_rate: nan is not valid: input should be a finite number",
         ),
-        ("title: " + "x" * 130_000, ":1: study: the whole study takes 13.,... bytes as JSON; 120,000 at most"),
         ("data: {name: images, path: 'a{b}.tar'}", ":4: data.path: 'a{b}.tar' holds a brace, quote, "),
         ("data: {name: images, path: it's $(touch x)}", ":4: data.path: .* or line break; rename it"),
         ("tables: {runs: {title: x, rows: [{variant: adam, label: x}]}}", ":4: tables.runs: is the name of the table"),

@@ -144,3 +144,15 @@ def test_the_html_report_holds_tables_and_figures(finished):
     page = finished.read("report.html")
     for name in ("optimizers.svg", "optimizers.csv", "again.svg", "runs.csv", "report.md"):
         assert name in page
+
+
+def test_a_study_of_any_size_is_written(project):
+    """No command line, which the system limits, holds it."""
+    config = project.folder / "config/tiny.yaml"
+    config.write_text(config.read_text().replace("notes: [", f"notes: [{'x' * 300_000}, "))
+    result = project.snakemake("results/study.json", "--config", "title=From the command line")
+    assert result.returncode == 0, result.stdout
+    study = json.loads(project.read("results/study.json"))
+    assert len(study["notes"][0]) == 300_000
+    assert study["title"] == "From the command line"
+    assert project.snakemake("-n", "results/study.json", "--config", "title=From the command line").returncode == 0

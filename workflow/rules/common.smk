@@ -1,4 +1,5 @@
 # Loads and checks the config, and names what the rules ask for.
+import json
 import os
 import shlex
 import subprocess
@@ -76,10 +77,18 @@ def data_section(wildcards, output):
 
 # Functions, since Snakemake reads `{x}` in other params as a wildcard.
 def study_json(wildcards):
-    """The checked config for the analysis, as one line of JSON."""
-    return study.model_dump_json(
-        exclude_unset=True, exclude={"partial": True, "keep": True, "jobs": True, "data": {"path"}}
-    )
+    """The checked study, whose change makes the analysis outdated."""
+    return study.for_analysis()
+
+
+def config_files(wildcards, output):
+    """Where the study was read. Snakemake compares no parameter whose function asks for `output`."""
+    return [os.path.relpath(path) for path in workflow.configfiles or [DEFAULT_STUDY]]
+
+
+def config_overrides(wildcards, output):
+    """What `--config` gave, as JSON."""
+    return json.dumps(workflow.config_settings.config, default=str)
 
 
 def configfiles(wildcards):

@@ -12,10 +12,13 @@ rule study:
         runtime=5,
     params:
         study=study_json,
+        files=config_files,
+        overrides=config_overrides,
     message:
         "Writing the checked config for the analysis"
     shell:
-        "printf '%s\n' {params.study:q} > {output} 2> {log}"
+        "python workflow/scripts/write_study.py --configfile {params.files:q} --config {params.overrides:q} --output {output}"
+        " > {log} 2>&1"
 
 
 rule compare:

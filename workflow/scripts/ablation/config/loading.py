@@ -6,7 +6,6 @@ line, key, what was wrong and what would be right.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -37,8 +36,6 @@ MOST_RUNS = 100_000
 RESERVED_TABLE = "runs"
 # In the name of an input file: braces are Snakemake's wildcards, and a cluster's job gives the others to its shell.
 UNQUOTED = "{}'\"\\$`\n"
-# The whole study stands on the command line of a job, where Linux takes less than 131,072 bytes.
-MOST_STUDY_BYTES = 120_000
 
 
 def load_study(paths: Sequence[str | Path], overrides: Mapping[str, Any] | None = None) -> Study:
@@ -141,7 +138,7 @@ def _valid_part(config: dict[str, Any], problems: list[Problem]) -> Study | None
 def _study_problems(study: Study) -> Iterator[Problem]:
     yield from _seed_problems(study)
     yield from _data_problems(study)
-    yield from _size_problems(study)
+    yield from _table_problems(study)
     resolved = study.resolved
     yield from resolved.problems
     yield from _row_problems(study, resolved)
@@ -179,13 +176,7 @@ def _run_count_problems(study: Study, matrix: Matrix) -> Iterator[Problem]:
         yield ("variants",), f"with {len(study.seeds)} seeds they make {runs:,} runs; a study has {MOST_RUNS:,} at most"
 
 
-def _size_problems(study: Study) -> Iterator[Problem]:
-    size = len(shlex.quote(study.model_dump_json(exclude_unset=True)).encode())
-    if size > MOST_STUDY_BYTES:
-        yield (
-            ("study",),
-            f"the whole study takes {size:,} bytes as JSON; {MOST_STUDY_BYTES:,} at most: shorten its texts",
-        )
+def _table_problems(study: Study) -> Iterator[Problem]:
     if RESERVED_TABLE in study.tables:
         yield ("tables", RESERVED_TABLE), "is the name of the table of all runs; choose another"
 

@@ -152,6 +152,12 @@ class Study(Strict):
     partial: bool = Field(False, description="report on the finished runs only")
     keep: bool = Field(False, description="keep runs that earlier training code finished; the report names them")
 
+    def for_analysis(self) -> str:
+        """The study as one line of JSON, without what no result depends on."""
+        return self.model_dump_json(
+            exclude_unset=True, exclude={"partial": True, "keep": True, "jobs": True, "data": {"path"}}
+        )
+
     @cached_property
     def catalog(self) -> Catalog:
         """The components that the study can choose from."""
