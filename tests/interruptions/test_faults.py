@@ -52,17 +52,17 @@ def test_a_damaged_checkpoint_is_set_aside_for_the_one_before(interrupted, damag
     run.to_the_end()
     assert "checkpoint.pt is damaged (" in run.said()
     assert "it is kept as checkpoint.damaged.pt" in run.said()
-    assert "goes on from a checkpoint after 9 steps" in run.said()
+    assert "resumes from a checkpoint after 9 steps" in run.said()
     (run.directory / "checkpoint.damaged.pt").unlink()
     assert run.left() == whole.left()
 
 
-def test_without_any_whole_checkpoint_the_run_starts_anew(interrupted):
+def test_without_any_whole_checkpoint_the_run_starts_again(interrupted):
     run, whole = interrupted
     for path in run.directory.glob("checkpoint*"):
         flipped(path)
     run.to_the_end()
-    assert "goes on from a checkpoint" not in run.said()
+    assert "resumes from a checkpoint" not in run.said()
     (run.directory / "checkpoint.damaged.pt").unlink()
     assert run.left() == whole.left()
 
@@ -98,7 +98,7 @@ def test_a_checkpoint_of_other_settings_is_not_used(interrupted, new_run, change
     run.change(**change)
     run.to_the_end()
     assert re.search(rf"^checkpoint\.pt is of another run, so it is not used: {told}$", run.said(), re.MULTILINE)
-    assert "goes on from a checkpoint" not in run.said()
+    assert "resumes from a checkpoint" not in run.said()
     assert run.left() == new_run("changed", **SWITCH, **change).to_the_end().left()
 
 
@@ -108,7 +108,7 @@ def test_a_checkpoint_of_other_data_is_not_used(interrupted, tmp_path):
     description = json.loads((run.data / "data.json").read_text())
     (run.data / "data.json").write_text(json.dumps(description | {"digest": "0" * 16}))
     run.job()
-    assert "goes on from a checkpoint" not in run.said()
+    assert "resumes from a checkpoint" not in run.said()
 
 
 def test_a_wall_clock_that_goes_backwards_changes_nothing(new_run):
@@ -118,7 +118,7 @@ def test_a_wall_clock_that_goes_backwards_changes_nothing(new_run):
     for path in run.directory.iterdir():
         os.utime(path, (time.time() + 1e9,) * 2)
     run.to_the_end(clock=-86400)
-    assert "goes on from a checkpoint" in run.said()
+    assert "resumes from a checkpoint" in run.said()
     assert run.left() == whole.left()
     assert json.loads((run.directory / "metrics.json").read_text())["cost"]["wall_seconds"] > 0
 
@@ -199,7 +199,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(new_run, small_disk):
     assert "Traceback" not in run.said()
     filler.unlink()
     run.to_the_end()
-    assert "goes on from a checkpoint after 1 steps" in run.said()
+    assert "resumes from a checkpoint after 1 steps" in run.said()
     assert run.left() == whole.left()
 
 
@@ -225,7 +225,7 @@ def metrics(new_run):
 
 def test_half_a_record_is_refused(metrics):
     truncated(metrics)
-    with pytest.raises(RecordError, match=r"The file is damaged .*: delete it, and `snakemake .*` makes it anew"):
+    with pytest.raises(RecordError, match=r"The file is damaged .*: delete it, and `snakemake .*` rebuilds it"):
         read_record(metrics)
 
 

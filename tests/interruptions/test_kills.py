@@ -56,7 +56,7 @@ def assert_same(run, reference):
 
 @pytest.mark.parametrize("name", RUNS)
 def test_killed_runs_end_with_the_same_bits(new_run, name):
-    """Each place once, one after another, so that every job goes on from the last one's checkpoint."""
+    """Each place once, one after another, so that every job resumes from the last one's checkpoint."""
     reference = new_run("whole", **RUNS[name]).to_the_end()
     run = new_run("killed", **RUNS[name])
     kills = sum(run.job(**place, **KILL) == KILLED for place in PLACES)
@@ -100,7 +100,7 @@ def test_kills_at_random_moments_lose_nothing(new_run):
     kills = 0
     while kills < 30 and run.job(kill_after=random_moments.uniform(0.02, 0.2)) == KILLED:
         kills += 1
-    print(f"{kills} kills survived: {run.said().count('goes on from a checkpoint')} times from a checkpoint")
+    print(f"{kills} kills survived: {run.said().count('resumes from a checkpoint')} times from a checkpoint")
     assert kills >= 10
     assert_same(run.to_the_end(), reference)
 

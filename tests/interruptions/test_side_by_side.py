@@ -105,5 +105,5 @@ def test_all_killed_runs_go_on(pack, one_by_one):
     first, *others = pack
     assert first.job(together_with=others, at=[f"{LOOP}.update", 3], signal=int(signal.SIGKILL)) == 1
     assert first.job(together_with=others) == 0
-    assert all("goes on from a checkpoint after 2 steps" in log_of(run) for run in pack)
+    assert all("resumes from a checkpoint after 2 steps" in log_of(run) for run in pack)
     assert [left(run) for run in pack] == one_by_one

@@ -1,4 +1,4 @@
-"""A signal ends a run at its next step, with a checkpoint and a status that says so; the same command goes on."""
+"""A signal ends a run at its next step, with a checkpoint and a status that says so; the same command resumes."""
 
 import json
 import signal
@@ -17,8 +17,8 @@ def test_a_signal_ends_a_run_that_later_goes_on(new_run, name):
     for interruption, place in enumerate(("update", "evaluate"), start=1):
         assert run.job(checkpoint_seconds=60, at=[f"{LOOP}.{place}", 1], signal=number) == GO_ON_LATER
         assert f"ended by {name} after" in run.said()
-        assert run.said().count("goes on from a checkpoint after") == interruption - 1
-        assert "the same command goes on from there: snakemake" in run.said().splitlines()[-1]
+        assert run.said().count("resumes from a checkpoint after") == interruption - 1
+        assert "the same command resumes it: snakemake" in run.said().splitlines()[-1]
     assert run.to_the_end().left() == reference.left()
     record = json.loads((run.directory / "metrics.json").read_text())
     assert record["cost"]["interruptions"] == 2
@@ -29,7 +29,7 @@ def test_no_step_is_taken_twice(new_run):
     run.job(checkpoint_seconds=60, at=[f"{LOOP}.update", 3], signal=int(signal.SIGTERM))
     assert "ended by SIGTERM after 3 steps" in run.said()
     run.to_the_end()
-    assert "goes on from a checkpoint after 3 steps" in run.said()
+    assert "resumes from a checkpoint after 3 steps" in run.said()
 
 
 def test_a_signal_while_the_average_is_finished_loses_only_that(new_run):
@@ -38,7 +38,7 @@ def test_a_signal_while_the_average_is_finished_loses_only_that(new_run):
     run = new_run("interrupted", **swa)
     assert run.job(at=[f"{LOOP}.finish_average", 1], signal=int(signal.SIGTERM)) == GO_ON_LATER
     assert run.to_the_end().left() == reference.left()
-    assert "goes on from a checkpoint after 15 steps" in run.said()
+    assert "resumes from a checkpoint after 15 steps" in run.said()
 
 
 def test_a_signal_during_the_last_writing_lets_it_end(new_run):
@@ -62,5 +62,5 @@ def test_short_epochs_share_a_checkpoint_and_long_ones_have_their_own(new_run):
         run = new_run(f"every-{seconds}")
         run.job(checkpoint_seconds=seconds, at=["ablation.runs.records.write_history", 1], signal=int(signal.SIGKILL))
         run.to_the_end()
-        resumed = f"goes on from a checkpoint after {stored} steps" in run.said()
+        resumed = f"resumes from a checkpoint after {stored} steps" in run.said()
         assert resumed == bool(stored)

@@ -1,4 +1,4 @@
-"""Jobs that end before their run does, and what becomes of them: each goes on, and ends in the same files.
+"""Jobs that end before their run does, and what becomes of them: each resumes, and ends in the same files.
 
 The stories mostly wait for SLURM, so they are played side by side, each in its project, and the tests look at the ends;
 first with Snakemake's executor for SLURM, then with submitit.
@@ -198,7 +198,7 @@ def test_a_cancelled_job_is_tried_again_and_goes_on(told):
     assert interruptions(project) == 1
 
 
-def test_ctrl_c_cancels_the_jobs_and_the_next_call_goes_on(told):
+def test_ctrl_c_cancels_the_jobs_and_the_next_call_resumes(told):
     project = told(ctrl_c)
     assert project.status != 0
     assert project.unfinished

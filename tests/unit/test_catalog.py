@@ -97,7 +97,7 @@ def test_components_are_found_beside_the_yaml_also_through_extends(load, tmp_pat
 
 def test_an_own_component_takes_part_in_error_messages(load):
     assert refusal(load, study=STUDY.replace("optimizer: lion", "optimizer: loin")) == [
-        "studies/study.yaml:6: variants.lion.optimizer: 'loin' is no optimizer; did you mean 'lion'? "
+        "studies/study.yaml:6: variants.lion.optimizer: 'loin' is not a known optimizer; did you mean 'lion'? "
         "choose one of adam, adamw, sgd, custom_sign_sgd, lion"
     ]
     assert refusal(load, study=STUDY.replace("optimizer: lion", "optimizer: {name: lion, beta: 2, betta: 1}")) == [
@@ -141,7 +141,11 @@ def test_an_own_component_takes_part_in_error_messages(load):
         ("beta: float", "parts: float", ":8: class Lion: has a setting 'parts', which is the name of something"),
         ("beta: float", "json: float", ":8: class Lion: has a setting 'json', which is the name of something"),
         ("lion", "sgd", ":8: class Lion: the optimizer 'sgd' is that of optimizers.py:4"),
-        ("import Optimizer\n", "import Component as Optimizer\n", ":8: class Lion: is no kind of component; derive it"),
+        (
+            "import Optimizer\n",
+            "import Component as Optimizer\n",
+            ":8: class Lion: is not a kind of component; derive it",
+        ),
         ("class Lion(Optimizer):", "class Lion(Optimizer:", ":8: is not valid Python: "),
         (
             "from pydantic import Field",
@@ -171,7 +175,7 @@ def test_every_error_of_a_file_is_told_at_once(load):
     [
         (
             "[mien.py]",
-            "studies/study.yaml:2: components[0]: 'studies/mien.py' is no file; give the path of a Python file",
+            "studies/study.yaml:2: components[0]: 'studies/mien.py' is not a file; give the path of a Python file",
         ),
         ("mine.py", "studies/study.yaml:2: components: 'mine.py' is not valid: input should be a valid list"),
         ("[3]", "studies/study.yaml:2: components[0]: 3 is not valid: input should be a valid string"),

@@ -115,7 +115,7 @@ def test_files_are_read_only_when_a_time_or_a_size_differs(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"path": "set"}', '{"path": 1, "stamp": [], "digest": {}}'])
-def test_a_damaged_cache_is_made_anew(text: str) -> None:
+def test_a_damaged_cache_is_rebuilt(text: str) -> None:
     first = identity()
     cache = Path("prepared/source.json")
     whole = cache.read_text()

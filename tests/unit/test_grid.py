@@ -150,7 +150,7 @@ variants:
         (
             "vgg-{batch_norm}-{learning_rate}",
             "'{norm}'",
-            ":10: variants.vgg.name: {norm} names no axis of the grid; axes: model",
+            ":10: variants.vgg.name: {norm} does not name an axis of the grid; axes: model",
         ),
         (
             "vgg-{batch_norm}-{learning_rate}",
@@ -180,12 +180,12 @@ variants:
         (
             "    name:",
             "    exclude: [{batch_norm: [none]}]\n    name:",
-            ":10: variants.vgg.exclude[0].batch_norm: 'none' is no value of",
+            ":10: variants.vgg.exclude[0].batch_norm: 'none' is not a value of",
         ),
         (
             "    name:",
             "    exclude: [{dropout: 0.5}]\n    name:",
-            ":10: variants.vgg.exclude[0].dropout: is no axis of the grid; axes:",
+            ":10: variants.vgg.exclude[0].dropout: is not an axis of the grid; axes:",
         ),
         ("    name:", "    exclude: [{}]\n    name:", ":10: variants.vgg.exclude[0]: names no axis"),
         (
@@ -197,7 +197,7 @@ variants:
         (
             "    name:",
             "    one_at_a_time: {epochs: 3}\n    name:",
-            ":10: variants.vgg.one_at_a_time: stands beside a grid; keep one",
+            ":10: variants.vgg.one_at_a_time: cannot be combined with a grid",
         ),
         ("  adam: {}", "  adam: {name: x}", ":4: variants.adam.name: has no effect: it needs a grid beside it"),
         (

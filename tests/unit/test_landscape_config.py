@@ -87,7 +87,7 @@ def test_runs_of_a_landscape_and_its_probes_are_listed_once(tmp_path):
         (
             "bn: with}",
             "norm: with}",
-            "study.yaml:14: landscape.models.norm: is no value of model.batch_norm; Values: plain",
+            "study.yaml:14: landscape.models.norm: is not a value of model.batch_norm; Values: plain",
         ),
         (
             ", bn: with}",
@@ -118,7 +118,11 @@ def test_runs_of_a_landscape_and_its_probes_are_listed_once(tmp_path):
         ("title: Batch", "titel: Batch", "landscape.titel: unknown key; did you mean 'title'? Valid keys: title, note"),
         ("  models:", "  probe: {evry: 5}\n  models:", "landscape.probe.evry: unknown key; did you mean 'every'?"),
         ("  models:", "  probe: {step_sizes: [0]}\n  models:", "landscape.probe.step_sizes[0]: 0 is not valid"),
-        ("  models:", "  reported: {smoothnes: x}\n  models:", "'smoothnes' is no valid option; choose one of 'epochs"),
+        (
+            "  models:",
+            "  reported: {smoothnes: x}\n  models:",
+            "'smoothnes' is not a valid option; choose one of 'epochs",
+        ),
     ],
 )
 def test_a_wrong_landscape_is_refused_with_its_place(tmp_path, old, new, expected):

@@ -1,4 +1,4 @@
-"""Training reads prepared data only as they were written; otherwise it names the file and the command that mends it."""
+"""Training reads prepared data only as they were written; otherwise it names the file and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def refusal(data: Path, file: str) -> str:
         load_data(data, CPU)
     text = str(caught.value)
     assert text.startswith(f"{data / file}: "), text
-    assert text.endswith(f"Prepare the data anew: snakemake {data / 'data.json'} --force (with your --configfile)")
+    assert text.endswith(f"Prepare the data again: snakemake {data / 'data.json'} --force (with your --configfile)")
     return text
 
 
 def test_the_arrays_of_a_version_are_these(digits: Path) -> None:
-    """Where the same source becomes other arrays, raise `arrays.VERSION`, and all data are prepared anew."""
+    """Where the same source becomes other arrays, raise `arrays.VERSION`, and all data are prepared again."""
     assert load_data(digits, CPU).digest == "cf3d3b69d534b77d"
 
 

@@ -84,7 +84,9 @@ def test_a_wrong_setting_is_named(monkeypatch, path, value):
 
 def test_an_unknown_component_is_named_with_those_to_choose_from(monkeypatch):
     message = outcome(monkeypatch, changed_spec("optimizer.name", "sdg"))
-    assert "'sdg' is no optimizer; did you mean 'sgd'? choose one of adam, adamw, sgd, custom_sign_sgd" in message
+    assert (
+        "'sdg' is not a known optimizer; did you mean 'sgd'? choose one of adam, adamw, sgd, custom_sign_sgd" in message
+    )
 
 
 OWN_LOSS = """
@@ -108,7 +110,7 @@ class Hinge(Loss):
 def test_a_component_of_the_studys_own_is_known_from_its_file(monkeypatch, tmp_path):
     (tmp_path / "own.py").write_text(OWN_LOSS)
     hinge = changed_spec("loss", {"name": "hinge", "margin": 0.5})
-    assert "'hinge' is no loss; choose one of cross_entropy, " in outcome(monkeypatch, hinge)
+    assert "'hinge' is not a known loss; choose one of cross_entropy, " in outcome(monkeypatch, hinge)
     # Known, so that the run gets as far as its data.
     assert "nowhere/data.json" in outcome(monkeypatch, hinge, "--components", str(tmp_path / "own.py"))
 

@@ -25,13 +25,13 @@ BROKEN = {
     "unknown optimizer": (
         ("sgd: {optimizer: sgd}", "sgd: {optimizer: sdg}"),
         [
-            "broken.yaml:7: variants.sgd.optimizer: 'sdg' is no optimizer; did you mean 'sgd'? choose one of adam, "
-            "adamw, sgd, custom_sign_sgd"
+            "broken.yaml:7: variants.sgd.optimizer: 'sdg' is not a known optimizer; did you mean 'sgd'?",
+            "choose one of adam, adamw, sgd, custom_sign_sgd",
         ],
     ),
     "a component within a component": (
         ("adam: {}", "adam: {model: {activation: {name: rulu}}}"),
-        ["broken.yaml:6: variants.adam.model.activation: 'rulu' is no activation; did you mean 'relu'? choose one of"],
+        ["broken.yaml:6: variants.adam.model.activation: 'rulu' is not a known activation; did you mean 'relu'?"],
     ),
     "a component that is a number": (
         ("adam: {}", "adam: {loss: 3}"),
@@ -88,15 +88,15 @@ BROKEN = {
     ),
     "a name that is none": (
         ("sgd: {optimizer: sgd}", "../../sgd: {optimizer: sgd}"),
-        ["broken.yaml:7: variants.../../sgd: '../../sgd' is no valid name; use small letters, digits"],
+        ["broken.yaml:7: variants.../../sgd: '../../sgd' is not a valid name; use small letters, digits"],
     ),
-    "a key that stands twice": (
+    "a key that appears twice": (
         ("adam: {}", "sgd: {}"),
-        ["broken.yaml:7: variants.sgd: stands twice, first in config/broken.yaml:6; keep one"],
+        ["broken.yaml:7: variants.sgd: appears twice, first in config/broken.yaml:6; keep one"],
     ),
     "unknown data": (
         ("{name: digits}", "{name: cifar100}"),
-        ["broken.yaml:2: data.name: 'cifar100' is no valid option; choose one of 'cifar10', 'digits', 'images'"],
+        ["broken.yaml:2: data.name: 'cifar100' is not a valid option; choose one of 'cifar10', 'digits', 'images'"],
     ),
     "images from nowhere": (
         ("{name: digits}", "{name: images}"),
@@ -104,7 +104,7 @@ BROKEN = {
     ),
     "averaging behind the end": (
         ("adam: {}", "adam: {averaging: {name: swa, start: 9}}"),
-        ["broken.yaml:6: variants.adam.averaging: start 9 lies behind the last epoch, 2 (variant 'adam')"],
+        ["broken.yaml:6: variants.adam.averaging: start 9 is after the last epoch, 2 (variant 'adam')"],
     ),
     "a value of a grid": (
         ("adam: {}", "adam:\n    grid:\n      optimizer.learning_rate:\n      - 0.1\n      - -1"),
@@ -128,9 +128,9 @@ BROKEN = {
     ),
     "components from nowhere": (
         ("study: mine", "study: mine\ncomponents: [mine.py]"),
-        ["broken.yaml:2: components[0]: 'config/mine.py' is no file; give the path of a Python file, from this YAML"],
+        ["broken.yaml:2: components[0]: 'config/mine.py' is not a file; give the path of a Python file"],
     ),
-    "a seed twice": (("seeds: [0]", "seeds: [0, 0]"), ["broken.yaml:3: seeds[1]: seed 0 stands twice"]),
+    "a seed twice": (("seeds: [0]", "seeds: [0, 0]"), ["broken.yaml:3: seeds[1]: seed 0 appears twice"]),
     "no seeds": (("seeds: [0]\n", ""), ["seeds: is missing"]),
     "extends a file that is not there": (
         ("study: mine", "study: mine\nextends: nowhere.yaml"),

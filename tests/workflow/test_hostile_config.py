@@ -84,7 +84,7 @@ def test_what_only_snakemake_cannot_read_is_refused(project):
     [
         (
             ["study=-rf", "variants={../x: {}}", "title=["],
-            ["--config: study: '-rf' is no valid name", "--config: variants.../x: '../x' is no valid name"],
+            ["--config: study: '-rf' is not a valid name", "--config: variants.../x: '../x' is not a valid name"],
         ),
         (["variants"], ["--config: Invalid config definition: Config entries have to be defined as name=value pairs"]),
         (["title=it's $(touch pwned)"], ["--config: title: holds both a quote and $ or `; write it in a config file"]),
@@ -120,7 +120,10 @@ VARIANTS = {
     "a name that is a path": ("v: {grid: {loss: [mse]}, name: '../../{loss}'}", "variants.v.name: makes the variant"),
     "a name that is code": ("v: {grid: {loss: {'$(touch pwned)': mse}}}", "is called '$(touch pwned)', which is no"),
     "an axis that is code": ("v: {grid: {__class__.__init__: [1]}}", "unknown key"),
-    "a component that is a tree": ("v: {optimizer: {name: {name: sgd}}}", "{'name': 'sgd'} is no optimizer; choose"),
+    "a component that is a tree": (
+        "v: {optimizer: {name: {name: sgd}}}",
+        "{'name': 'sgd'} is not a known optimizer; choose",
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and kills of a whole `snakemake`, as they happen in a terminal; the next call goes on."""
+"""Ctrl-C and kills of a whole `snakemake`, as they happen in a terminal; the next call resumes."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def log(project):
     return path.read_text() if path.exists() else ""
 
 
-def test_ctrl_c_ends_at_once_with_a_checkpoint_and_the_next_call_goes_on(training):
+def test_ctrl_c_ends_at_once_with_a_checkpoint_and_the_next_call_resumes(training):
     os.killpg(training.process.pid, signal.SIGINT)
     output, _ = training.process.communicate(timeout=60)
     assert training.process.returncode != 0
@@ -57,7 +57,7 @@ def test_ctrl_c_ends_at_once_with_a_checkpoint_and_the_next_call_goes_on(trainin
 
     again = training.snakemake(TARGET, config=CONFIG)
     assert again.returncode == 0, again.stdout
-    assert "goes on from a checkpoint after" in log(training)
+    assert "resumes from a checkpoint after" in log(training)
     assert json.loads(training.read(TARGET))["cost"]["interruptions"] == 1
 
 
@@ -68,11 +68,11 @@ def test_sigterm_of_snakemake_ends_with_a_checkpoint(training):
     assert not (training.folder / TARGET).exists()
     again = training.snakemake(TARGET, config=CONFIG)
     assert again.returncode == 0, again.stdout
-    assert "goes on from a checkpoint after" in log(training)
+    assert "resumes from a checkpoint after" in log(training)
 
 
 def test_after_a_kill_of_snakemake_alone_a_second_job_does_not_disturb_the_first(training):
-    """The run goes on without its Snakemake; a new Snakemake wants to be unlocked, and its job refuses."""
+    """The run continues without its Snakemake; a new Snakemake wants to be unlocked, and its job refuses."""
     os.kill(training.process.pid, signal.SIGKILL)
     training.process.wait()
     orphan = int(re.match(r"process (\d+) on", training.read(f"{RUN}/run.lock")).group(1))

@@ -1,4 +1,4 @@
-"""A tiny landscape from config to report: bands, probes, figures, and what a change of it makes anew."""
+"""A tiny landscape from config to report: bands, probes, figures, and what a change of it reruns."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""What a change makes anew: a copy of a finished study is edited, and Snakemake asked what it would run."""
+"""What a change reruns: a copy of a finished study is edited, and Snakemake asked what it would run."""
 
 import io
 import json
@@ -134,7 +134,7 @@ def edit(project, path, old, new):
 LOOP = "workflow/scripts/ablation/training/loop.py"
 
 
-def test_nothing_is_made_anew_by_a_touch_a_comment_or_other_jobs(study):
+def test_nothing_reruns_by_a_touch_a_comment_or_other_jobs(study):
     assert jobs(study) == []
     for path in study.folder.rglob("*"):
         if path.is_file() and ".snakemake" not in path.parts:
@@ -149,14 +149,14 @@ def test_nothing_is_made_anew_by_a_touch_a_comment_or_other_jobs(study):
     assert jobs(study) == []
 
 
-def test_nothing_is_made_anew_in_a_copy_of_another_time_and_place(study, tmp_path):
+def test_nothing_reruns_in_a_copy_of_another_time_and_place(study, tmp_path):
     subprocess.run(["cp", "-r", study.folder, tmp_path / "copy"], check=True)
     study.folder.rename(tmp_path / "moved")
     assert jobs(at(study, tmp_path / "copy")) == []
     assert jobs(at(study, tmp_path / "moved")) == []
 
 
-def test_nothing_is_made_anew_by_moved_or_removed_images(study):
+def test_nothing_reruns_by_moved_or_removed_images(study):
     (study.folder / "set.tar").rename(study.folder / "moved.tar")
     assert jobs(study) == []
     edit(study, CONFIG, "path: set.tar", "path: moved.tar")
@@ -278,7 +278,7 @@ def test_finished_runs_can_be_kept_after_a_change_of_code(study):
     assert trained(jobs(study)) == [run for run in ALL if not run.startswith("sgd")]
 
 
-def test_other_analysis_code_draws_anew(study):
+def test_other_analysis_code_draws_again(study):
     edit(study, "workflow/scripts/ablation/analysis/figures.py", "lines.linewidth", "lines.markersize")
     messages = jobs(study)
     assert trained(messages) == []
@@ -316,7 +316,7 @@ def test_without_snakemake_s_notes_nothing_is_trained_and_the_report_names_what_
 
 
 def test_results_of_other_data_are_outdated(study):
-    """As they are where somebody prepared other data and trained nothing anew."""
+    """As they are where somebody prepared other data and trained nothing again."""
     metrics = study.folder / "results/runs/plain-fast/seed0/metrics.json"
     record = json.loads(metrics.read_text())
     assert record["origin"]["data_digest"] == json.loads(study.read("results/data/images/data.json"))["digest"]

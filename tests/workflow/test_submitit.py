@@ -120,7 +120,7 @@ def test_a_failed_run_is_named_with_its_log_and_the_others_finish(project, call)
 
 
 @pytest.mark.parametrize("executor_knows", [True, False], ids=["", "while the executor asks for states"])
-def test_ctrl_c_ends_the_jobs_with_a_checkpoint_and_the_next_call_goes_on(project, call, executor_knows):
+def test_ctrl_c_ends_the_jobs_with_a_checkpoint_and_the_next_call_resumes(project, call, executor_knows):
     """The executor cancels the jobs of a list that is empty while it asks for their states: then it cancels nothing."""
     if not executor_knows:
         (project.folder / "profiles/submitit/cancel").write_text("#!/bin/sh\nexit 0\n")

@@ -70,7 +70,7 @@ wildcard_constraints:
 
 
 def data_section(wildcards, output):
-    """The config's data section. It names a place, and a moved archive shall make nothing anew: Snakemake compares no
+    """The config's data section. It names a place, and a moved archive must rerun nothing: Snakemake compares no
     parameter whose function asks for `output`."""
     return study.data.model_dump_json()
 
@@ -124,7 +124,7 @@ def code_of_training():
 
 
 def packs_of_seeds():
-    """Seeds that share a job, as they stand in its paths, by the name of its rule; in one of its own, it is any seed."""
+    """Seeds that share a job, as they are in its paths, by the name of its rule; in one of its own, it is any seed."""
     if study.jobs.seeds_per_job == 1:
         return {"train": ["{seed}"]}
     packs = matrix.packs(study.seeds, study.jobs.seeds_per_job)

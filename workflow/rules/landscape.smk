@@ -13,7 +13,7 @@ rule probe:
         mem_mb=memory_for(1),
         runtime=runtime_of_attempt,
         gpu=int(has_gpu()),
-        # Not under params: another pace of the checkpoints is no reason to train anew.
+        # Not under params: another pace of the checkpoints is no reason to rerun.
         checkpoint_seconds=study.jobs.checkpoint_seconds,
     params:
         study=study.study,

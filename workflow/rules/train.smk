@@ -20,7 +20,7 @@ for rule_name, seeds in packs_of_seeds().items():
             mem_mb=memory_for(len(seeds)),
             runtime=runtime_of_attempt,
             gpu=int(has_gpu()),
-            # Not under params: another pace of the checkpoints is no reason to train anew.
+            # Not under params: another pace of the checkpoints is no reason to rerun.
             checkpoint_seconds=study.jobs.checkpoint_seconds,
         params:
             study=study.study,

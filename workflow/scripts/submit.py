@@ -4,7 +4,7 @@
 
 Jobs are asked for as `profiles/submitit` says. They run what Snakemake would run, in the same folders, so a following
 `snakemake report` finds them done. Runs that are finished or in the queue are left out. Data that are not there are
-prepared; after a change of your images, `snakemake results/data/images/data.json` prepares them anew.
+prepared; after a change of your images, `snakemake results/data/images/data.json` prepares them again.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ Histories = Mapping[str, Sequence[pd.DataFrame]]
 def table_histories(study: Study, table_id: str, runs: pd.DataFrame) -> Histories:
     """The epochs of the runs behind each row of a table, by label: the completed ones or, where all diverged, those.
 
-    A variant that stands in several rows is shown once, under its first label.
+    A variant that is in several rows is shown once, under its first label.
 
     Raises:
         ValueError: the study has no such table, or a history is damaged.

@@ -26,14 +26,14 @@ from ablation.files import write_text
 COUNTED = ("diverged", "missing")
 ACCURACY_COLUMN = "accuracy"
 LAST_COLUMN = "last epoch"
-# What became of the runs that stand in no table, in the order of the report.
+# What became of the runs that are in no table, in the order of the report.
 LOSSES = {
     "diverged": "the loss became infinite or NaN; a result, which no mean contains.",
     "missing": "there is no result.",
     "outdated": "the result was made with settings or data that are no longer those of the study.",
     "damaged": "the result cannot be read.",
 }
-# Snakemake may take these results for done: only `--force` makes them anew.
+# Snakemake may take these results for done: only `--force` reruns them.
 FORCED = ("diverged", "outdated", "damaged")
 ORIGINS = {
     "git_commit": "Commit",

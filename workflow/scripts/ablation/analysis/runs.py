@@ -62,7 +62,7 @@ def read_study(path: str | Path) -> Study:
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}; `snakemake {path}` makes it") from error
     except ValidationError as error:
-        raise ValueError(f"{path} holds no valid study; delete it, and `snakemake {path}` makes it anew") from error
+        raise ValueError(f"{path} holds no valid study; delete it and run `snakemake {path}`") from error
 
 
 def load_runs(study: Study) -> pd.DataFrame:
@@ -91,7 +91,7 @@ def load_history(run: Run) -> pd.DataFrame:
         return history.astype({"epoch": "int64"})
     except (OSError, ValueError) as error:
         raise RecordError(
-            f"{path} is missing or damaged: {error}. `snakemake {run.metrics} --force` runs anew"
+            f"{path} is missing or damaged: {error}. `snakemake {run.metrics} --force` reruns it"
         ) from error
 
 

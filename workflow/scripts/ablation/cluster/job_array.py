@@ -120,7 +120,7 @@ def submit_packs(
 
 
 def explain(jobs: Sequence[Job], parallel: int, configfiles: Sequence[str]) -> None:
-    """Say what was submitted, how to watch and to stop it, and how to go on."""
+    """Say what was submitted, how to watch and to stop it, and what to do next."""
     on_slurm = jobs[0].cluster == "slurm"
     ids = [jobs[0].job_id.split("_")[0]] if on_slurm else [job.job_id for job in jobs]
     print(f"Submitted to {'SLURM' if on_slurm else 'this machine'}, at most {parallel} at a time:")

@@ -38,7 +38,7 @@ def read_jobs() -> list[Job]:
 
 
 def read_job(job_id: str) -> Job:
-    """The job of this id; one that nobody remembers has failed, so that it is submitted anew.
+    """The job of this id; one that nobody remembers has failed, so that it is submitted again.
 
     Local jobs have process ids, which come again: a new job then takes the place of the old.
     """

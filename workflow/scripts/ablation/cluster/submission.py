@@ -1,7 +1,7 @@
 """Jobs through submitit: how one is asked for, what it runs, and in which state it is. No torch.
 
 In: shell commands and the resources of a rule, by Snakemake's names. A job that submitit interrupts (a time limit, a
-preemption) is requeued, and its commands run again; `train.py` and `probe.py` then go on from their checkpoint.
+preemption) is requeued, and its commands run again; `train.py` and `probe.py` then resume from their checkpoint.
 Fails with `SubmissionError` where SLURM refuses a job.
 """
 
@@ -28,7 +28,7 @@ from submitit.slurm.slurm import SlurmJob
 from ablation.cluster.jobs import CHECKED, Job, read_jobs
 
 LOGS = Path("results", "logs", "submitit")
-# How often a job may reach its time limit and go on: enough for any training, and an end for one that never gets on.
+# How often a job may reach its time limit and resume: enough for any training, and an end for one that never gets on.
 TIME_LIMITS = 50
 # Seconds before the time limit at which a job is told to write its checkpoint.
 WARNING_SECONDS = 90
@@ -234,7 +234,7 @@ def _slurm_states(job_ids: Sequence[str]) -> dict[str, str]:
 
 
 def cancel(jobs: Sequence[Job]) -> None:
-    """End these jobs with all their processes. Snakemake waits two seconds for this, so the rest goes on behind it."""
+    """End these jobs with all their processes. What takes over two seconds happens in the background."""
     slurm = [job.job_id for job in jobs if job.cluster == "slurm"]
     if slurm:
         subprocess.run(["scancel", *slurm], check=True)

@@ -36,7 +36,7 @@ class SWA(Averaging):
 
     def check(self, run: RunSettings, images: ImageShape) -> None:
         if self.start > run.epochs:
-            raise ValueError(f"start {self.start} lies behind the last epoch, {run.epochs}")
+            raise ValueError(f"start {self.start} is after the last epoch, {run.epochs}")
 
     def build(self, model: nn.Module, optimizer: Optimizer) -> WeightAverage | None:
         from ablation.components.weight_average import StochasticWeightAverage

@@ -76,7 +76,7 @@ def _lacks(component: type[Component]) -> Iterator[str]:
     """What is missing or wrong in a component's declaration."""
     kind = next((kind for kind in KINDS if issubclass(component, kind)), None)
     if kind is None:
-        yield f"is no kind of component; derive it from one of {', '.join(kind.__name__ for kind in KINDS)}"
+        yield f"is not a kind of component; derive it from one of {', '.join(kind.__name__ for kind in KINDS)}"
         return
     name, display_name = _name(component), getattr(component, "display_name", None)
     if name is None or not NAME.fullmatch(name):

@@ -101,7 +101,9 @@ class GridError(ValueError):
 def _expanded(entry: str, own: Partial, expansion: Expansion, catalog: Catalog) -> Iterator[Variant]:
     if expansion.one_at_a_time is not None:
         if expansion.grid is not None:
-            raise GridError(("one_at_a_time",), "stands beside a grid; keep one of them, or make two variants")
+            raise GridError(
+                ("one_at_a_time",), "cannot be combined with a grid; keep one of them, or make two variants"
+            )
         _refuse_without_grid(expansion)
         yield from _one_at_a_time(entry, own, expansion.one_at_a_time, catalog)
     elif expansion.grid is not None:
@@ -148,7 +150,7 @@ def _product(entry: str, own: Partial, expansion: Expansion, catalog: Catalog) -
 def _points(path: KeyPath, axis: str, given: Any) -> list[Point]:
     """The values of an axis: of a mapping with its names; of a list, or a single one, with names made of them."""
     if not all(axis.split(".")):
-        raise GridError(path, f"{shown(axis)} is no path of a setting, such as model.batch_norm")
+        raise GridError(path, f"{shown(axis)} is not the path of a setting, such as model.batch_norm")
     if isinstance(given, list | tuple):
         points = [Point(value_name(axis, value), value, (*path, at)) for at, value in enumerate(given)]
     elif isinstance(given, Mapping) and "name" not in given:
@@ -166,7 +168,7 @@ def _check_names(points: Sequence[Point]) -> None:
     seen: set[str] = set()
     for point in points:
         if not _is_identifier(point.name):
-            reason = "which is no valid name; name the values: {a-name: value, ...}"
+            reason = "which is not a valid name; name the values: {a-name: value, ...}"
             raise GridError(point.place, f"{shown(point.value)} is called {shown(point.name)}, {reason}")
         if point.name in seen:
             raise GridError(
@@ -237,13 +239,13 @@ def _exclusion(axes: Mapping[str, list[Point]], index: int, given: Mapping[str, 
     for key, values in given.items():
         axis = axis_of(key, axes)
         if axis is None:
-            raise GridError(("exclude", index, key), f"is no axis of the grid; axes: {choices(axes)}")
+            raise GridError(("exclude", index, key), f"is not an axis of the grid; axes: {choices(axes)}")
         wanted = values if isinstance(values, list | tuple) else [values]
         names = [point_name(axes[axis], value) for value in wanted]
         for value, name in zip(wanted, names, strict=True):
             if name is None:
                 known = choices(point.name for point in axes[axis])
-                raise GridError(("exclude", index, key), f"{shown(value)} is no value of {axis}; values: {known}")
+                raise GridError(("exclude", index, key), f"{shown(value)} is not a value of {axis}; values: {known}")
         excluded[axis] = {str(name) for name in names}
     if not excluded:
         raise GridError(("exclude", index), "names no axis")
@@ -280,7 +282,9 @@ def _named(entry: str, pattern: str | None, combination: Mapping[str, Point]) ->
     def fill(match: re.Match[str]) -> str:
         axis = axis_of(match[1], combination)
         if axis is None:
-            raise GridError(("name",), f"{{{match[1]}}} names no axis of the grid; axes: {choices(combination)}")
+            raise GridError(
+                ("name",), f"{{{match[1]}}} does not name an axis of the grid; axes: {choices(combination)}"
+            )
         return combination[axis].name
 
     return re.sub(r"\{([^{}]*)\}", fill, pattern)

@@ -1,6 +1,6 @@
 """The kinds of components. A component is a class below one of them, which declares everything about itself:
 
-- `name`, as it stands in the YAML, and `display_name`, as it stands in the report and in the names of weights' files;
+- `name`, as in the YAML, and `display_name`, as in the report and in the names of weights' files;
 - its settings: pydantic fields, with range, default and description. It reads these and no others;
 - `build`, which makes what it stands for. It imports torch, so that reading a config need not.
 
@@ -97,7 +97,9 @@ class Component(Strict):
         known = (info.context or BUILT_IN)[cls.kind]
         name = settings.get("name")
         if not isinstance(name, str) or name not in known:
-            raise _refusal(f"{shown(name)} is no {cls.kind}; {suggestion(name, known)}choose one of {choices(known)}")
+            raise _refusal(
+                f"{shown(name)} is not a known {cls.kind}; {suggestion(name, known)}choose one of {choices(known)}"
+            )
         return known[name].model_validate(settings, context=info.context)
 
 
@@ -180,7 +182,7 @@ class BatchAugmentation(Protocol):
 
 
 class Augmentation(Component):
-    """What changes the training images, at random, in each epoch anew."""
+    """What changes the training images, at random, again in each epoch."""
 
     kind = "augmentation"
 

@@ -99,7 +99,7 @@ def _problems_of_models(landscape: Landscape, matrix: Matrix) -> Iterator[Proble
         yield ("models",), "have the same label; each needs its own"
     for value in landscape.models:
         if value not in names:
-            yield ("models", value), f"is no value of {axis}; {suggestion(value, names)}Values: {choices(names)}"
+            yield ("models", value), f"is not a value of {axis}; {suggestion(value, names)}Values: {choices(names)}"
             continue
         yield from _problems_of_band(value, landscape, matrix)
         yield from _problems_of_probed(value, landscape, matrix)

@@ -166,7 +166,7 @@ def _seed_problems(study: Study) -> Iterator[Problem]:
     seen: set[int] = set()
     for index, seed in enumerate(study.seeds):
         if seed in seen:
-            yield ("seeds", index), f"seed {seed} stands twice; keep one"
+            yield ("seeds", index), f"seed {seed} appears twice; keep one"
         seen.add(seed)
 
 

@@ -25,7 +25,7 @@ MOST_BYTES = 1_000_000
 MOST_VALUES = 100_000
 MOST_LEVELS = 50
 TOO_MANY = f"holds more than {MOST_VALUES:,} values, counting what aliases repeat; a study has far fewer"
-TOO_DEEP = f"is nested more than {MOST_LEVELS} levels deep, or an alias (*name) stands inside what it repeats"
+TOO_DEEP = f"is nested more than {MOST_LEVELS} levels deep, or an alias (*name) is inside what it repeats"
 
 
 class ConfigError(ValueError):
@@ -146,7 +146,7 @@ def _places(root: yaml.Node, name: str) -> dict[KeyPath, str]:
     """File and line of every key.
 
     Raises:
-        ConfigError: a key stands twice in its mapping; an error for each.
+        ConfigError: a key appears twice in its mapping; an error for each.
     """
     places: dict[KeyPath, str] = {}
     twice: list[str] = []
@@ -162,7 +162,7 @@ def _places(root: yaml.Node, name: str) -> dict[KeyPath, str]:
         for child, key, value in children:
             place = f"{name}:{key.start_mark.line + 1}"
             if child in places and key.value != "<<":
-                twice.append(f"{place}: {dotted(child)}: stands twice, first in {places[child]}; keep one")
+                twice.append(f"{place}: {dotted(child)}: appears twice, first in {places[child]}; keep one")
             places[child] = place
             pending.append((child, value))
     if twice:

@@ -27,8 +27,8 @@ def _text(details: Any, value: str) -> str:
     options = str(details.get("ctx", {}).get("expected", "")).replace(" or ", ", ")
     texts = {
         "component": details["msg"],
-        "literal_error": f"{value} is no valid option; choose one of {options}",
-        "string_pattern_mismatch": f"{value} is no valid name; use {NAME_RULE}, as in 'wide-cosine'",
+        "literal_error": f"{value} is not a valid option; choose one of {options}",
+        "string_pattern_mismatch": f"{value} is not a valid name; use {NAME_RULE}, as in 'wide-cosine'",
         "missing": "is missing",
         "model_type": f"{value} is not valid: a mapping of settings is expected",
         "dict_type": f"{value} is not valid: a mapping of settings is expected",

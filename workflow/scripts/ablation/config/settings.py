@@ -117,7 +117,7 @@ def read_spec(text: str, catalog: Catalog) -> RunSettings:
     try:
         given = json.loads(text)
     except ValueError as error:
-        raise SpecError(f"the spec is no JSON: {error}") from error
+        raise SpecError(f"the spec is not JSON: {error}") from error
     settings = RunSettings.model_validate(given, context=catalog)
     missing = sorted(flat(spec(settings)).keys() - flat(given).keys())
     if missing:

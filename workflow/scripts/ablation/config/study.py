@@ -119,7 +119,7 @@ class Landscape(Strict):
 
 
 class Jobs(Strict):
-    """What a training job asks for, and how it works. None of this changes a result, so none of it trains anew."""
+    """What a training job asks for, and how it works. None of this changes a result, so none of it reruns anything."""
 
     threads: PositiveInt = Field(1, description="processor cores of a job")
     mem_mb: PositiveInt = Field(4000, description="main memory of a job, in MB; a retry asks for more")

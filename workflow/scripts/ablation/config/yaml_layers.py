@@ -116,7 +116,7 @@ def _missing(layer: Layer, files: Sequence[str]) -> Iterator[str]:
     for index, file in enumerate(files):
         if not file.isprintable() or not os.path.isfile(file):
             place = layer.places.get(("components", index)) or layer.places[("components",)]
-            yield f"{place}: components[{index}]: {file!r} is no file; give the path of a Python file, from this YAML"
+            yield f"{place}: components[{index}]: {file!r} is not a file; give the path of a Python file"
 
 
 def _read(path: Path) -> list[Layer]:

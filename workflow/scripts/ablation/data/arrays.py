@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError, model_validator
 
-# Raise it when the same images become other arrays, or `data.json` another form: then all data are prepared anew.
+# Raise it when the same images become other arrays, or `data.json` another form: then all data are prepared again.
 VERSION: Literal[2] = 2
 KINDS = ("images", "labels")
 
@@ -104,4 +104,4 @@ def read_array(folder: Path, name: str, digest: str) -> np.ndarray:
 
 
 def _remedy(folder: Path) -> str:
-    return f"Prepare the data anew: snakemake {folder / 'data.json'} --force (with your --configfile)"
+    return f"Prepare the data again: snakemake {folder / 'data.json'} --force (with your --configfile)"

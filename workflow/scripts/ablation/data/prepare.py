@@ -328,7 +328,7 @@ def _refuse_unsafe(member: tarfile.TarInfo) -> None:
 def _check_end(tar: tarfile.TarFile) -> None:
     """`tarfile` takes a damaged header, or the end of the file, for the end of the archive: a block of zeros.
 
-    What follows is read too, because the checksum of a compressed file stands at its very end.
+    What follows is read too, because the checksum of a compressed file is at its very end.
     """
     assert tar.fileobj is not None, "the archive is open"
     tar.fileobj.seek(tar.offset)

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: all that it needs to go on, bit for bit, on two files of its directory.
+"""The checkpoints of a run: all that it needs to resume, bit for bit, on two files of its directory.
 
 `checkpoint.pt` is the newest, `checkpoint.previous.pt` the one before. Each is one line with the checksum of the rest,
 then what `torch.save` writes. A damaged one is set aside as `checkpoint.damaged.pt`; one of another run is not used.

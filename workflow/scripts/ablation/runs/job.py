@@ -29,7 +29,7 @@ from ablation.training.data import Data, PreparedDataError
 from ablation.training.loop import Training, train
 from ablation.training.meters import Clock
 
-WHAT_IS_KEPT = "What was trained is kept in the last checkpoint; once that is mended, go on with: snakemake"
+WHAT_IS_KEPT = "What was trained is kept in the last checkpoint; once that is fixed, resume with: snakemake"
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def train_on(job: Job, training: Training, data: Data, clock: Clock) -> None:
         training.load_state_dict(state["training"])
         clock.load_state_dict(state["clock"])
         training.interruptions += 1
-        print(f"goes on from a checkpoint after {training.steps} steps", flush=True)
+        print(f"resumes from a checkpoint after {training.steps} steps", flush=True)
     training.safe_point = SafePoints(training, clock, checkpoints, job.listener, job.checkpoint_seconds)
     train(training, data, clock, Progress.of(training, len(data.train)))
 
@@ -135,7 +135,7 @@ def errors_for_users(target: Path, components: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except RunInterruptedError as error:
-        print(f"{target.parent}: {error}; the same command goes on from there: snakemake {target}", flush=True)
+        print(f"{target.parent}: {error}; the same command resumes it: snakemake {target}", flush=True)
         sys.exit(GO_ON_LATER)
     except (ValidationError, SpecError, ConfigError, PreparedDataError, run_directory.HeldError) as error:
         sys.exit(f"error: {target.parent}: {error}")

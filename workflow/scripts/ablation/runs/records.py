@@ -135,7 +135,7 @@ def _read(path: str | Path, kind: type[Record]) -> Record:
             reason = f"is a record of version {first['input']}, and this code reads version {RECORD_VERSION}"
         else:
             reason = f"{where}: {first['msg']}. The file is damaged or of another version"
-        raise RecordError(f"{path}: {reason}: delete it, and `snakemake {path}` makes it anew") from error
+        raise RecordError(f"{path}: {reason}: delete it and run `snakemake {path}`") from error
 
 
 def write_history(path: str | Path, history: Iterable[Mapping[str, float]]) -> None:

@@ -28,7 +28,7 @@ ENDED_EARLY = {-number for number in SIGNALS}
 def train_side_by_side(directories: Sequence[Path], train: Callable[[Path], None]) -> int:
     """Train a run in each directory at the same time; signals reach all of them.
 
-    Returns the job's status: 0 when all are done, 75 when what is left goes on later, 1 when a run failed.
+    Returns the job's status: 0 when all are done, 75 when what is left resumes later, 1 when a run failed.
     """
     children = {_fork(directory, train): directory for directory in directories}
     for number in SIGNALS:

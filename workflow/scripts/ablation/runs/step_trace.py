@@ -36,4 +36,4 @@ def read_steps(path: str | Path) -> pd.DataFrame:
             return pd.DataFrame({name: arrays[name] for name in STEP_COLUMNS})
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         run = Path(path).with_name("metrics.json")
-        raise RecordError(f"{path} is missing or damaged: {error}. `snakemake {run} --force` runs anew") from error
+        raise RecordError(f"{path} is missing or damaged: {error}. `snakemake {run} --force` reruns it") from error

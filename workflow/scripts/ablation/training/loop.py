@@ -1,7 +1,7 @@
 """The training loop: settings, data and seed -> history, best and last weights, and how long it took.
 
 Non-finite loss ends the run early as `diverged`; that is a result. Nothing is written here: see `run_directory.py`, and
-`interruption.py` for what happens at safe points, where `Training.state_dict` holds all that the run needs to go on.
+`interruption.py` for what happens at safe points, where `Training.state_dict` holds all that the run needs to resume.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Training:
         self.epoch_start = self.generator.get_state()
 
     def state_dict(self) -> State:
-        """All that a run needs to go on from a safe point as if nothing had happened."""
+        """All that a run needs to resume from a safe point as if nothing had happened."""
         return {
             "epoch": self.epoch,
             "step": self.step,

@@ -2,7 +2,7 @@
 
 After Santurkar, Tsipras, Ilyas and Madry, "How Does Batch Normalization Help Optimization?" (NeurIPS 2018), section 3:
 from the weights before a step, and on that step's batch, walk along the negative gradient by several step sizes, and
-see how the loss and the gradient change. Training goes on bit for bit as if nothing had been looked at: the walk
+see how the loss and the gradient change. Training continues bit for bit as if nothing had been looked at: the walk
 takes place on other weights and on copies of the batch-norm statistics, with random numbers put back afterwards.
 """
 
@@ -36,7 +36,7 @@ class Walk:
 
 
 def walk(loss_and_gradient: LossAndGradient, weights: Weights, step_sizes: Sequence[float]) -> Walk:
-    """Go from `weights` to `weights - step size * gradient`, for each step size anew from the start."""
+    """Go from `weights` to `weights - step size * gradient`, for each step size always from the start."""
     loss, gradient = loss_and_gradient(weights)
     losses, distances = [], []
     for step_size in step_sizes:

@@ -108,7 +108,7 @@ def _check(record: ProbeRecord, run: Run) -> None:
         raise RecordError(f"{run.probe} is the record of variant {record.variant}, seed {record.seed}")
     lengths = {len(path) for step in record.steps for path in (step.path_losses, step.gradient_distances)}
     if lengths - {len(record.step_sizes)}:
-        raise RecordError(f"{run.probe} has paths of another length than its step sizes; delete it and probe anew")
+        raise RecordError(f"{run.probe} has paths of another length than its step sizes; delete it and probe again")
 
 
 def _changed(record: ProbeRecord, study: Study) -> str:
