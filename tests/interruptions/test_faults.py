@@ -225,7 +225,7 @@ def metrics(new_run):
 
 def test_half_a_record_is_refused(metrics):
     truncated(metrics)
-    with pytest.raises(RecordError, match=r"The file is damaged .*: delete it, and `snakemake .*` rebuilds it"):
+    with pytest.raises(RecordError, match=r"The file is damaged .*: delete it and run `snakemake .*`"):
         read_record(metrics)
 
 
