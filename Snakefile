@@ -1,24 +1,10 @@
-# The flow: config -> matrix -> data -> train jobs -> one JSON per run -> tables and figures -> report.
+# For `snakemake` in this folder. The workflow itself is where other workflows and the workflow catalog look for it.
+include: "workflow/Snakefile"
 
 
-report: "workflow/report/workflow.rst"
-
-
-include: "workflow/rules/common.smk"
-include: "workflow/rules/data.smk"
-include: "workflow/rules/train.smk"
-include: "workflow/rules/compare.smk"
-include: "workflow/rules/landscape.smk"
-include: "workflow/rules/report.smk"
-include: "workflow/rules/cluster.smk"
-
-
-rule all:
+# What an included file calls its default target is none here.
+rule default:
     default_target: True
     input:
-        rules.report.output,
-
-
-onerror:
-    cancel_what_runs()
-    print(on_failure())
+        rules.all.input,
+    localrule: True

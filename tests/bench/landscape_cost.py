@@ -37,7 +37,7 @@ def training_of(kind, images, device, steps):
     )
     training = Training.start(settings, Data(images, images, images, 10, "test", "random"), 0, device)
     if kind == "probed once":
-        training.observer = Probe(steps, Probing().step_sizes, Clock(device))
+        training.callback = Probe(steps, Probing().step_sizes, Clock(device))
     return training
 
 
@@ -47,7 +47,7 @@ def seconds(training, images, device):
         torch.cuda.synchronize(device)
     now = time.perf_counter if device.type == "cuda" else time.process_time
     start = now()
-    train_epoch(training, images)  # ends with the device's queue empty: the totals are fetched
+    train_epoch(training, images)  # ends with the device's queue empty: the averages are fetched
     if training.trace is not None:
         training.trace.end_epoch()
     spent = now() - start

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("Snakefile", "workflow", "config", "profiles", "slurm")
 SEEDS = 5
 CONFIG = ["--configfile", "config/tiny.yaml"]
-PACKED = ["--config", f'jobs={{"seeds_per_job": {SEEDS}}}']
+PACKED = ["--config", 'jobs={"pack_seeds": true}']
 # Options of Snakemake; submit.py needs none.
 MODES: dict[str, list[str]] = {
     "local": [],

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-GO_ON_LATER = 75
+RESUME_LATER = 75
 LOOP = "ablation.training.loop"
 
 
@@ -90,7 +90,7 @@ def test_a_signal_to_the_job_reaches_every_run(pack):
     first, *others = pack
     first.change(epochs=500)
     threading.Thread(target=end_when_all_train, args=(first.server, pack)).start()
-    assert first.job(checkpoint_seconds=60, together_with=others) == GO_ON_LATER
+    assert first.job(checkpoint_seconds=60, together_with=others) == RESUME_LATER
     assert all("ended by SIGTERM after" in log_of(run) for run in pack)
     assert all((run.directory / "checkpoint.pt").exists() for run in pack)
 

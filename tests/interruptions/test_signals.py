@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-GO_ON_LATER = 75
+RESUME_LATER = 75
 LOOP = "ablation.training.loop"
 
 
@@ -15,7 +15,7 @@ def test_a_signal_ends_a_run_that_later_goes_on(new_run, name):
     reference = new_run("whole").to_the_end()
     run = new_run("interrupted")
     for interruption, place in enumerate(("update", "evaluate"), start=1):
-        assert run.job(checkpoint_seconds=60, at=[f"{LOOP}.{place}", 1], signal=number) == GO_ON_LATER
+        assert run.job(checkpoint_seconds=60, at=[f"{LOOP}.{place}", 1], signal=number) == RESUME_LATER
         assert f"ended by {name} after" in run.said()
         assert run.said().count("resumes from a checkpoint after") == interruption - 1
         assert "the same command resumes it: snakemake" in run.said().splitlines()[-1]
@@ -36,7 +36,7 @@ def test_a_signal_while_the_average_is_finished_loses_only_that(new_run):
     swa = {"averaging": {"name": "swa", "start": 2}}
     reference = new_run("whole", **swa).to_the_end()
     run = new_run("interrupted", **swa)
-    assert run.job(at=[f"{LOOP}.finish_average", 1], signal=int(signal.SIGTERM)) == GO_ON_LATER
+    assert run.job(at=[f"{LOOP}.finish_average", 1], signal=int(signal.SIGTERM)) == RESUME_LATER
     assert run.to_the_end().left() == reference.left()
     assert "resumes from a checkpoint after 15 steps" in run.said()
 

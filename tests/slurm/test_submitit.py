@@ -46,7 +46,7 @@ def test_submit_py_trains_as_one_array_what_snakemake_then_finds_done(project):
 
 def test_packs_of_seeds(project):
     config = project.folder / "config/study.yaml"
-    config.write_text(config.read_text().replace("mem_mb: 1500", "mem_mb: 1500, seeds_per_job: 2"))
+    config.write_text(config.read_text().replace("mem_mb: 1500", "mem_mb: 1500, pack_seeds: true"))
     status, output = project.submit("--variants", "adam")
     assert status == 0, output
     wait_for_jobs(project)
@@ -54,7 +54,7 @@ def test_packs_of_seeds(project):
     assert status == 0, output
     assert output.count("Training ") == 1
     jobs = project.history("JobName", "AllocTRES", "State")
-    assert [name for name, *_ in jobs] == ["tiny-train", "tiny-train_seeds_0_1-sgd"]
+    assert [name for name, *_ in jobs] == ["tiny-train", "tiny-train-sgd"]
     for _, resources, state in jobs:
         assert {"cpu=2", "mem=3000M", "gres/gpu=1"} <= set(resources.split(","))
         assert state == "COMPLETED"
@@ -64,11 +64,11 @@ def test_packs_of_seeds(project):
 
 def test_a_job_out_of_memory_says_so_and_is_tried_with_more(project):
     config = project.folder / "config/study.yaml"
-    config.write_text(config.read_text().replace("mem_mb: 1500", "mem_mb: 350").replace("epochs: 2", "epochs: 100"))
+    config.write_text(config.read_text().replace("mem_mb: 1500", "mem_mb: 500").replace("epochs: 2", "epochs: 100"))
     status, output = project.run("results/runs/adam/seed0/metrics.json")
     assert status == 0, output
     tries = project.history("ReqMem", "State")
-    assert [memory for memory, _ in tries] == ["350M", "700M", "1050M"][: len(tries)]
+    assert [memory for memory, _ in tries] == ["500M", "1000M", "1500M"][: len(tries)]
     assert tries[0][1] != "COMPLETED"
     assert tries[-1][1] == "COMPLETED"
     assert f"tiny-train-adam-seed0: {tries[0][1]}; its log is results/logs/submitit/" in output

@@ -37,7 +37,7 @@ STUDY = {
             "title": "Averages",
             "rows": [
                 {"variant": "adam", "label": "CrossEntropy (A)", "reported": 88.42},
-                {"variant": "swa", "label": "Averaged", "figure": "averaged"},
+                {"variant": "swa", "label": "Averaged", "accuracy": "averaged"},
                 {"variant": "swa", "label": "Not averaged"},
             ],
         },
@@ -58,8 +58,8 @@ def make_history(losses: list[float], accuracies: list[float]) -> list[dict[str,
             "learning_rate": 1e-3,
             "train_loss": loss - 0.1,
             "train_accuracy": accuracy + 1,
-            "heldout_loss": loss,
-            "heldout_accuracy": accuracy,
+            "held_out_loss": loss,
+            "held_out_accuracy": accuracy,
             "test_accuracy": accuracy,
         }
         for epoch, (loss, accuracy) in enumerate(zip(losses, accuracies, strict=True), start=1)
@@ -70,7 +70,7 @@ def score(epoch: int, accuracy: float | None) -> Score | None:
     if accuracy is None:
         return None
     # Only the accuracy on the test images may be reported: that of the held-out images is another.
-    return Score(epoch=epoch, heldout_loss=0.5, heldout_accuracy=accuracy - 3, test_accuracy=accuracy)
+    return Score(epoch=epoch, held_out_loss=0.5, held_out_accuracy=accuracy - 3, test_accuracy=accuracy)
 
 
 def make_record(run: Run, study: Study, best: float | None, last: float | None, averaged: float | None) -> RunRecord:
@@ -87,7 +87,7 @@ def make_record(run: Run, study: Study, best: float | None, last: float | None, 
         last=score(4, last),
         averaged=score(4, averaged),
         best_model="best_model.pth",
-        held_out="test",
+        held_out_part="test",
         cost=Cost(
             wall_seconds=3600,
             device_seconds=1800,

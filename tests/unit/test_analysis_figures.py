@@ -44,22 +44,22 @@ def legend_texts(figure: Figure) -> list[str]:
 def test_lines_are_means_over_seeds_and_bands_their_range(history: Callable) -> None:
     figure = training_curves({"Adam": [history([2.0, 1.0], [40, 60]), history([3.0, 1.5], [50, 64])]}, "Optimizers")
     loss, accuracy = figure.axes
-    assert list(line(loss, "heldout").get_xdata()) == [1, 2]
-    assert list(line(loss, "heldout").get_ydata()) == [2.5, 1.25]
+    assert list(line(loss, "held_out").get_xdata()) == [1, 2]
+    assert list(line(loss, "held_out").get_ydata()) == [2.5, 1.25]
     assert line(loss, "train").get_ydata() == pytest.approx([2.4, 1.15])
-    assert list(line(accuracy, "heldout").get_ydata()) == [45, 62]
+    assert list(line(accuracy, "held_out").get_ydata()) == [45, 62]
     assert list(line(accuracy, "train").get_ydata()) == [46, 63]
-    _, heldout = bands(accuracy)
-    assert {(float(x), float(y)) for x, y in heldout} == {(1, 40), (1, 50), (2, 60), (2, 64)}
+    _, held_out = bands(accuracy)
+    assert {(float(x), float(y)) for x, y in held_out} == {(1, 40), (1, 50), (2, 60), (2, 64)}
 
 
 def test_held_out_is_solid_training_dashed_in_one_colour_a_label(history: Callable) -> None:
     curve = history([2.0, 1.0], [40, 60])
     figure = training_curves({"Adam": [curve], "SGD": [curve]}, "Optimizers")
     loss = figure.axes[0]
-    assert [line(loss, part).get_linestyle() for part in ("heldout", "train")] == ["-", "--"]
-    assert [line(loss, part, 1).get_color() for part in ("heldout", "train")] == [COLOURS[1]] * 2
-    assert line(loss, "heldout").get_color() == COLOURS[0]
+    assert [line(loss, part).get_linestyle() for part in ("held_out", "train")] == ["-", "--"]
+    assert [line(loss, part, 1).get_color() for part in ("held_out", "train")] == [COLOURS[1]] * 2
+    assert line(loss, "held_out").get_color() == COLOURS[0]
     kinds, labels = (["held-out images", "training images", "range over seeds"], ["Adam", "SGD"])
     assert legend_texts(figure) == kinds + labels
     assert figure.legends[0].get_title().get_text() == "Optimizers"
@@ -77,7 +77,7 @@ def test_axes_name_what_they_show(history: Callable) -> None:
 def test_a_single_epoch_is_a_marker_with_an_integer_tick(history: Callable) -> None:
     figure = training_curves({"Adam": [history([2.0], [40]), history([3.0], [50])]}, "One")
     loss = figure.axes[0]
-    assert line(loss, "heldout").get_marker() == "o"
+    assert line(loss, "held_out").get_marker() == "o"
     low, high = loss.get_xlim()
     assert low < 1 < high
     assert [tick for tick in loss.get_xticks() if low <= tick <= high] == [1]
@@ -85,7 +85,7 @@ def test_a_single_epoch_is_a_marker_with_an_integer_tick(history: Callable) -> N
 
 def test_a_curve_of_several_epochs_has_no_marker(history: Callable) -> None:
     loss = training_curves({"Adam": [history([2.0, 1.0], [40, 60])]}, "Two").axes[0]
-    assert line(loss, "heldout").get_marker() in ("", "None")
+    assert line(loss, "held_out").get_marker() in ("", "None")
 
 
 @pytest.mark.parametrize("epochs", [2, 3, 7, 50, 100])
@@ -100,20 +100,20 @@ def test_epoch_ticks_are_integers_of_epochs_that_are_there(history: Callable, ep
 def test_rows_of_different_length_keep_their_own(history: Callable) -> None:
     short, long = history([2.0, 1.0], [40, 60]), history([2.0, 1.0, 0.5], [40, 60, 70])
     loss = training_curves({"Short": [short], "Long": [long]}, "A").axes[0]
-    assert [len(line(loss, "heldout", index).get_xdata()) for index in (0, 1)] == [2, 3]
+    assert [len(line(loss, "held_out", index).get_xdata()) for index in (0, 1)] == [2, 3]
 
 
 @pytest.mark.parametrize("bad", [NAN, INF])
 def test_a_loss_that_is_no_number_is_a_gap_and_spoils_no_mean(history: Callable, bad: float) -> None:
     diverged, sound = history([2.0, bad], [40, 10]), history([3.0, 1.5, 1.0], [50, 64, 70])
     loss, _ = training_curves({"SGD": [diverged, sound]}, "A").axes
-    assert list(line(loss, "heldout").get_ydata()) == [2.5, 1.5, 1.0]
+    assert list(line(loss, "held_out").get_ydata()) == [2.5, 1.5, 1.0]
     assert np.isfinite(loss.get_ylim()).all()
 
 
 def test_losses_of_one_run_that_are_no_numbers_from_the_start(history: Callable) -> None:
     loss, _ = training_curves({"SGD": [history([NAN], [10])]}, "A").axes
-    assert np.isnan(line(loss, "heldout").get_ydata()).all()
+    assert np.isnan(line(loss, "held_out").get_ydata()).all()
 
 
 def test_losses_of_very_different_size_are_on_a_logarithmic_axis(history: Callable) -> None:
@@ -131,7 +131,7 @@ def test_no_run_at_all_says_so(tmp_path: Path) -> None:
 def test_more_labels_than_colours_can_be_told_apart(history: Callable) -> None:
     names = [f"V{index}" for index in range(len(COLOURS) + 2)]
     loss = training_curves({name: [history([2.0, 1.0], [40, 60])] for name in names}, "A").axes[0]
-    looks = [(each.get_color(), each.get_marker()) for each in loss.lines if each.get_label() == "heldout"]
+    looks = [(each.get_color(), each.get_marker()) for each in loss.lines if each.get_label() == "held_out"]
     assert len(set(looks)) == len(names)
 
 
@@ -179,7 +179,7 @@ def test_histories_of_a_table_leave_out_runs_that_are_in_no_mean(study: Study, f
     finish("adam", 0)
     finish("adam", 1, status="diverged")
     finish("adam", 2, spec={"epochs": 1})
-    histories = table_histories(study, "optimizers", load_runs(study))
+    histories = table_histories(study.tables["optimizers"], load_runs(study))
     assert {label: len(frames) for label, frames in histories.items()} == {"Adam": 1}
 
 
@@ -187,13 +187,13 @@ def test_histories_show_diverged_runs_where_there_are_no_others(study: Study, fi
     finish("adam", 0)
     finish("sgd", 1, status="diverged")
     finish("sgd", 2, status="diverged")
-    histories = table_histories(study, "optimizers", load_runs(study))
+    histories = table_histories(study.tables["optimizers"], load_runs(study))
     assert {label: len(frames) for label, frames in histories.items()} == {"Adam": 1, "SGD | plain_1 (diverged)": 2}
 
 
 def test_a_variant_in_two_rows_is_drawn_once(study: Study, finish: Finish) -> None:
     finish("swa", 0, averaged=80.0)
-    assert list(table_histories(study, "averages", load_runs(study))) == ["Averaged"]
+    assert list(table_histories(study.tables["averages"], load_runs(study))) == ["Averaged"]
 
 
 def test_variants_of_the_same_label_are_both_drawn(study_with: Callable, finish: Finish) -> None:
@@ -201,11 +201,11 @@ def test_variants_of_the_same_label_are_both_drawn(study_with: Callable, finish:
     finish("sgd", 0)
     rows = [{"variant": "adam", "label": "Same"}, {"variant": "sgd", "label": "Same"}]
     study = study_with(tables={"twins": {"title": "Twins", "rows": rows}})
-    assert list(table_histories(study, "twins", load_runs(study))) == ["Same", "Same, sgd"]
+    assert list(table_histories(study.tables["twins"], load_runs(study))) == ["Same", "Same, sgd"]
 
 
 def test_a_missing_history_is_an_error(study: Study, finish: Finish) -> None:
     finish("adam", 0)
     Path(Run("adam", 0).directory, "history.csv").unlink()
     with pytest.raises(RecordError, match=r"seed0/history\.csv"):
-        table_histories(study, "optimizers", load_runs(study))
+        table_histories(study.tables["optimizers"], load_runs(study))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import runpy
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -13,9 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ablation.analysis.landscape import bands as landscape
-from ablation.analysis.landscape import claims, probes
-from ablation.analysis.runs import load_runs
+from ablation.analysis.frames import write_csv
+from ablation.analysis.landscape.files import TABLES
+from ablation.analysis.landscape.tables import landscape_tables, read_landscape
 from ablation.config.matrix import Run
 from ablation.config.settings import spec
 from ablation.config.study import Quantity, Study
@@ -75,14 +76,14 @@ def train(finish: Callable[..., RunRecord], history_rows: Callable) -> Train:
         variant: str,
         seed: int,
         losses: tuple[float, ...] = (2, 1),
-        heldout: tuple[float, ...] = (40, 60),
+        held_out: tuple[float, ...] = (40, 60),
         **changes: Any,
     ) -> None:
         finish(variant, seed, **changes)
         directory = Path(Run(variant, seed).directory)
         steps = np.arange(len(losses))
         write_steps(directory / "steps.npz", steps // 2 + 1, np.array(losses), np.ones(len(losses)))
-        write_history(directory / "history.csv", history_rows([2.0 for _ in heldout], list(heldout)))
+        write_history(directory / "history.csv", history_rows([2.0 for _ in held_out], list(held_out)))
 
     return write
 
@@ -125,7 +126,7 @@ def probed_step(step: int, factor: float = 1.0, **changes: Any) -> ProbedStep:
 
 
 def bands_of(study: Study) -> pd.DataFrame:
-    return landscape.bands(study, load_runs(study))
+    return landscape_tables(study)["bands"]
 
 
 def train_band(train: Train, prefix: str, seed: int) -> None:
@@ -157,7 +158,7 @@ def test_each_run_is_smoothed_before_the_band_is_taken(study: Study, train: Trai
 
 def test_mean_widths_of_the_epochs(study: Study, train: Train) -> None:
     train_band(train, "plain", 0)
-    means = landscape.bands_by_epoch(bands_of(study))
+    means = landscape_tables(study)["bands_by_epoch"]
     assert list(means.columns) == ["model", "seed", "epoch", "width", "smoothed_width"]
     assert list(means["epoch"]) == [1, 2]
     assert list(means["width"]) == [2.5, 6.0]
@@ -167,14 +168,14 @@ def test_mean_widths_of_the_epochs(study: Study, train: Train) -> None:
 def test_a_learning_rate_that_diverged_is_in_no_band_of_its_model(study: Study, train: Train) -> None:
     for prefix, seed in (("plain", 0), ("plain", 1), ("bn", 0)):
         train_band(train, prefix, seed)
-    train("plain-low", 1, losses=(4, np.nan, np.inf, 8), heldout=(40, np.nan), status="diverged", last=None)
+    train("plain-low", 1, losses=(4, np.nan, np.inf, 8), held_out=(40, np.nan), status="diverged", last=None)
     band = bands_of(study).set_index(["model", "seed"])
     # Without 4 2 6 8 there remain 3 5 1 2 and 5 3 2 1, in seed 0 too; the other model keeps its three.
     for seed in (0, 1):
         assert list(band.loc[("Plain", seed), "width"]) == [2, 2, 1, 1]
         assert set(band.loc[("Plain", seed), "learning_rates"]) == {2}
     assert list(band.loc[("BN", 0), "width"]) == [2, 3, 5, 7]
-    assert landscape.left_out(study, load_runs(study)) == {"Plain": [1e-3], "BN": []}
+    assert landscape_tables(study)["left_out"].values.tolist() == [["Plain", 1e-3]]
 
 
 def test_learning_rates_left_out_are_named_once_and_ascending(study: Study, train: Train) -> None:
@@ -183,7 +184,7 @@ def test_learning_rates_left_out_are_named_once_and_ascending(study: Study, trai
         for variant in ("plain-high", "plain-low", "plain-huge"):
             train(variant, seed, status="diverged", last=None)
     # The huge one diverged too, but was never meant for the band. One learning rate spans none.
-    assert landscape.left_out(study, load_runs(study)) == {"Plain": [1e-3, 3e-3], "BN": []}
+    assert landscape_tables(study)["left_out"].values.tolist() == [["Plain", 1e-3], ["Plain", 3e-3]]
     assert bands_of(study).empty
 
 
@@ -217,13 +218,13 @@ def test_lost_steps_are_an_error(study: Study, train: Train) -> None:
 
 
 def rates_of(study: Study) -> pd.DataFrame:
-    return landscape.learning_rates(study, load_runs(study)).set_index(["variant", "seed"])
+    return landscape_tables(study)["learning_rates"].set_index(["variant", "seed"])
 
 
 def test_which_learning_rates_train(study: Study, train: Train) -> None:
     train("plain-low", 0, last=20.0)
     train("plain-mid", 0, last=19.9)
-    train("plain-huge", 0, last=30.0, status="diverged", heldout=(40, np.nan))
+    train("plain-huge", 0, last=30.0, status="diverged", held_out=(40, np.nan))
     rates = rates_of(study)
     # Two models of four learning rates and two seeds.
     assert len(rates) == 16
@@ -237,26 +238,26 @@ def test_which_learning_rates_train(study: Study, train: Train) -> None:
 
 
 def test_the_first_epoch_at_the_mark(study: Study, train: Train) -> None:
-    train("plain-low", 0, heldout=(40, 50, 45, 60))
-    train("plain-mid", 0, heldout=(40, 49.9))
-    train("plain-high", 0, heldout=(51, np.nan), status="diverged")
-    train("plain-huge", 0, heldout=(60, 60), spec={"epochs": 1})
+    train("plain-low", 0, held_out=(40, 50, 45, 60))
+    train("plain-mid", 0, held_out=(40, 49.9))
+    train("plain-high", 0, held_out=(51, np.nan), status="diverged")
+    train("plain-huge", 0, held_out=(60, 60), spec={"epochs": 1})
     epochs = rates_of(study)["epochs_to_mark"].loc[(slice(None), 0)]
     assert list(epochs)[:5] == [2, pd.NA, 1, pd.NA, pd.NA]
 
 
 def test_accuracies_of_completed_runs_of_the_bands(study: Study, train: Train) -> None:
-    train("plain-mid", 1, heldout=(40, 60))
-    train("plain-low", 0, heldout=(45, np.nan), status="diverged")
-    train("plain-huge", 0, heldout=(45, 50))
-    seen = landscape.accuracies(study, load_runs(study))
-    assert list(seen.columns) == ["model", "learning_rate", "seed", "epoch", "heldout_accuracy"]
+    train("plain-mid", 1, held_out=(40, 60))
+    train("plain-low", 0, held_out=(45, np.nan), status="diverged")
+    train("plain-huge", 0, held_out=(45, 50))
+    seen = landscape_tables(study)["accuracies"]
+    assert list(seen.columns) == ["model", "learning_rate", "seed", "epoch", "held_out_accuracy"]
     assert seen.values.tolist() == [["Plain", 2e-3, 1, 1, 40.0], ["Plain", 2e-3, 1, 2, 60.0]]
 
 
 def test_what_a_probe_saw(study: Study, finish: Callable, probe: Write) -> None:
     probe("bn-mid", 1, steps=(probed_step(2, epoch=3),))
-    seen = probes.probes(study)
+    seen = landscape_tables(study)["probes"]
     assert len(seen) == 1
     line = seen.iloc[0]
     assert tuple(line[["pair", "optimizer", "model", "variant", "seed"]]) == ("sgd", "SGD", "BN", "bn-mid", 1)
@@ -272,14 +273,14 @@ def test_what_a_probe_saw(study: Study, finish: Callable, probe: Write) -> None:
 def test_a_path_that_leaves_the_numbers_stays_infinite(study: Study, finish: Callable, probe: Write) -> None:
     exploded = {"path_losses": (1.0, np.inf), "gradient_distances": (1.0, np.nan)}
     probe("bn-mid", 0, steps=(probed_step(2, **exploded), probed_step(4, gradient_norm=0.0)))
-    first, second = probes.probes(study).itertuples()
+    first, second = landscape_tables(study)["probes"].itertuples()
     assert (first.min_loss, first.max_loss, first.loss_range) == (1.0, np.inf, np.inf)
     assert np.isnan([first.max_gradient_distance, first.smoothness]).all()
     assert (second.smoothness, second.relative_gradient_distance) == (np.inf, np.inf)
 
 
 def state_of(study: Study, variant: str, seed: int) -> pd.Series:
-    return probes.probe_states(study).set_index(["variant", "seed"]).loc[(variant, seed)]
+    return landscape_tables(study)["probe_states"].set_index(["variant", "seed"]).loc[(variant, seed)]
 
 
 def test_a_completed_and_a_missing_probe(study: Study, finish: Callable, probe: Write) -> None:
@@ -288,13 +289,13 @@ def test_a_completed_and_a_missing_probe(study: Study, finish: Callable, probe: 
     assert tuple(state[["path", "status", "problem"]]) == ("results/probes/bn-mid/seed0/probe.json", "completed", "")
     assert state["relative_cost"] == pytest.approx(4.0, **EXACT)
     assert state_of(study, "bn-mid", 1)["status"] == "missing"
-    assert list(probes.probe_states(study)["variant"]) == ["plain-mid", "plain-mid", "bn-mid", "bn-mid"]
+    assert list(landscape_tables(study)["probe_states"]["variant"]) == ["plain-mid", "plain-mid", "bn-mid", "bn-mid"]
 
 
 def test_a_probe_that_met_no_step_costs_nothing(study: Study, finish: Callable, probe: Write) -> None:
     probe("bn-mid", 0, steps=(), seconds_per_probe=None)
     assert pd.isna(state_of(study, "bn-mid", 0)["relative_cost"])
-    assert probes.probes(study).empty
+    assert landscape_tables(study)["probes"].empty
 
 
 @pytest.mark.parametrize(
@@ -311,7 +312,7 @@ def test_an_outdated_probe(study: Study, finish: Callable, probe: Write, changes
     assert state["status"] == "outdated"
     assert state["problem"].startswith("made with other settings: ")
     assert named in state["problem"]
-    assert probes.probes(study).empty
+    assert landscape_tables(study)["probes"].empty
 
 
 @pytest.mark.parametrize(
@@ -329,7 +330,7 @@ def test_a_probe_of_another_folder_or_length_is_damaged(
     state = state_of(study, "bn-mid", 0)
     assert state["status"] == "damaged"
     assert named in state["problem"]
-    assert probes.probes(study).empty
+    assert landscape_tables(study)["probes"].empty
 
 
 def test_a_probe_of_version_2_is_named_as_such(study: Study, finish: Callable, probe: Write) -> None:
@@ -340,8 +341,8 @@ def test_a_probe_of_version_2_is_named_as_such(study: Study, finish: Callable, p
     Path(path).write_text(json.dumps(record))
     state = state_of(study, "bn-mid", 0)
     assert state["status"] == "damaged"
-    assert state["problem"].startswith(f"{path}: is a record of version 2, and this code reads version 3: delete it")
-    assert probes.probes(study).empty
+    assert state["problem"].startswith(f"{path}: is a record of version 2, and this code reads version 4: delete it")
+    assert landscape_tables(study)["probes"].empty
 
 
 def test_an_unreadable_probe_is_damaged(study: Study, finish: Callable, probe: Write) -> None:
@@ -350,7 +351,7 @@ def test_an_unreadable_probe_is_damaged(study: Study, finish: Callable, probe: W
     state = state_of(study, "bn-mid", 0)
     assert state["status"] == "damaged"
     assert state["problem"].startswith("results/probes/bn-mid/seed0/probe.json: the whole file: Invalid JSON")
-    assert probes.probes(study).empty
+    assert landscape_tables(study)["probes"].empty
 
 
 @pytest.mark.parametrize(
@@ -382,18 +383,18 @@ def test_without_a_history_the_training_is_unknown(study: Study, finish: Callabl
 
 
 def seed_line(study: Study, quantity: Quantity, seed: int, pair: str = "") -> pd.Series:
-    figures = claims.by_seed(study, load_runs(study)).set_index(["quantity", "pair", "seed"])
+    figures = landscape_tables(study)["by_seed"].set_index(["quantity", "pair", "seed"])
     return figures.loc[(quantity, pair, seed)]
 
 
 def claim(study: Study, quantity: Quantity, pair: str = "") -> pd.Series:
-    return claims.claims(study, load_runs(study)).set_index(["quantity", "pair"]).loc[(quantity, pair)]
+    return landscape_tables(study)["claims"].set_index(["quantity", "pair"]).loc[(quantity, pair)]
 
 
-def train_at_all(train: Train, prefix: str, seed: int, heldout: dict[str, tuple], last: dict[str, float]) -> None:
+def train_at_all(train: Train, prefix: str, seed: int, held_out: dict[str, tuple], last: dict[str, float]) -> None:
     """All four learning rates; held-out accuracies and the last accuracy as given, else 60, 60 and 80."""
     for name in RATES:
-        train(f"{prefix}-{name}", seed, heldout=heldout.get(name, (60, 60)), last=last.get(name, 80.0))
+        train(f"{prefix}-{name}", seed, held_out=held_out.get(name, (60, 60)), last=last.get(name, 80.0))
 
 
 def test_the_fewest_epochs_to_the_mark(study: Study, train: Train) -> None:
@@ -497,8 +498,8 @@ def test_a_pair_that_is_probed_in_one_model_only_has_no_ratio(
     probed = LANDSCAPE["probed"] | {"slow": {"learning_rate": RATES["low"]}}
     study = study_with(seeds=[0], variants=VARIANTS, tables={}, landscape=LANDSCAPE | {"probed": probed})
     probe("plain-low", 0)
-    assert set(probes.probes(study)["pair"]) == {"slow"}
-    assert set(claims.by_seed(study, load_runs(study))["pair"]) == {"", "sgd", "slow"}
+    assert set(landscape_tables(study)["probes"]["pair"]) == {"slow"}
+    assert set(landscape_tables(study)["by_seed"]["pair"]) == {"", "sgd", "slow"}
     line = seed_line(study, "gradient_distance", 0, "slow")
     assert line["without"] == 2.0
     assert line[["with", "ratio"]].isna().all()
@@ -509,18 +510,48 @@ def test_a_pair_that_is_probed_in_one_model_only_has_no_ratio(
 def test_without_runs_there_are_lines_but_no_numbers(study_with: Callable, finish: Callable, probed: bool) -> None:
     section = LANDSCAPE if probed else LANDSCAPE | {"probed": {}}
     study = study_with(seeds=[0, 1], variants=VARIANTS, tables={}, landscape=section)
-    runs = load_runs(study)
-    bands = landscape.bands(study, runs)
-    for frame in (bands, landscape.bands_by_epoch(bands), landscape.accuracies(study, runs), probes.probes(study)):
-        assert frame.empty
-        assert "seed" in frame
-    assert landscape.learning_rates(study, runs)["trains"].isna().all()
-    assert list(probes.probe_states(study)["status"]) == ["missing"] * (4 if probed else 0)
-    figures = claims.claims(study, runs)
-    assert tuple(figures["quantity"]) == get_args(Quantity)
-    assert (figures[["without_n", "with_n", "ratio_n"]] == 0).all(axis=None)
-    assert figures[["without_mean", "with_std", "ratio_mean"]].isna().all(axis=None)
-    assert not figures[["at_limit_without", "at_limit_with"]].any(axis=None)
+    tables = landscape_tables(study)
+    for name in ("bands", "bands_by_epoch", "accuracies", "probes"):
+        assert tables[name].empty
+        assert "seed" in tables[name]
+    assert tables["learning_rates"]["trains"].isna().all()
+    assert list(tables["probe_states"]["status"]) == ["missing"] * (4 if probed else 0)
+    summary = tables["claims"]
+    assert tuple(summary["quantity"]) == get_args(Quantity)
+    assert (summary[["without_n", "with_n", "ratio_n"]] == 0).all(axis=None)
+    assert summary[["without_mean", "with_std", "ratio_mean"]].isna().all(axis=None)
+    assert not summary[["at_limit_without", "at_limit_with"]].any(axis=None)
+
+
+def test_every_table_has_its_columns_also_when_read_from_its_file(study: Study, train: Train, probe: Write) -> None:
+    train_band(train, "plain", 0)
+    train("bn-low", 0, losses=(4, np.nan), held_out=(40, np.nan), status="diverged", last=None)
+    probe("plain-mid", 0)
+    tables = landscape_tables(study)
+    assert set(tables) == set(TABLES)
+    for name, table in tables.items():
+        assert {column: str(kind) for column, kind in table.dtypes.items()} == TABLES[name], name
+        write_csv(table, f"results/landscape/{name}.csv")
+    for name, table in read_landscape("results/landscape").items():
+        pd.testing.assert_frame_equal(table, tables[name].fillna({"code": ""}) if "code" in table else tables[name])
+
+
+def test_the_files_of_a_run_are_read_once(study: Study, train: Train, probe: Write) -> None:
+    train_band(train, "plain", 0)
+    probe("plain-mid", 0)
+    read: Counter[str] = Counter()
+
+    counting = True
+
+    def count(event: str, arguments: tuple) -> None:
+        if counting and event == "open" and str(arguments[0]).startswith(("results/runs", "results/probes")):
+            read[str(arguments[0])] += 1
+
+    sys.addaudithook(count)
+    landscape_tables(study)
+    counting = False  # a hook stays
+    assert {Path(path).name for path in read} == {"metrics.json", "history.csv", "steps.npz", "probe.json"}
+    assert set(read.values()) == {1}
 
 
 def run_script(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:

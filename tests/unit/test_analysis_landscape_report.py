@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from ablation.analysis.landscape import report as section
-from ablation.analysis.runs import load_runs
+from ablation.analysis.landscape.tables import landscape_tables
 from ablation.config.study import Study
 
 NAN = float("nan")
@@ -125,8 +125,8 @@ def test_probed_runs_are_counted_compared_and_the_lost_named(study):
 
 def test_without_any_run_there_is_a_section_that_says_so(study, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    shown = section.landscape_section(study, load_runs(study))
-    assert shown["pairs"] == {"quick": "SGD at learning rate 0.1"}
+    shown = section.landscape_section(study, landscape_tables(study))
+    assert shown["pairs"] == {"probe-quick": "SGD at learning rate 0.1"}
     assert shown["probed"] == "0 of 4 probed runs are finished."
     assert shown["lost_probes"][0] == "`results/probes/nets-plain-high/seed0/probe.json` is missing"
     assert cells(shown["claims"], "effective")[1:5] == ["–", "–", "–", "0"]
@@ -135,4 +135,4 @@ def test_without_any_run_there_is_a_section_that_says_so(study, tmp_path, monkey
 def test_a_study_without_a_landscape_has_no_section(study, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     without = study.model_copy(update={"landscape": None})
-    assert section.landscape_section(without, load_runs(without)) is None
+    assert section.landscape_section(without, {}) is None

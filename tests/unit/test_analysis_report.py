@@ -7,14 +7,25 @@ from pathlib import Path
 
 import pytest
 
+from ablation.analysis.frames import write_csv
 from ablation.analysis.markdown import escaped
-from ablation.analysis.report import render, write_report
+from ablation.analysis.report import read_tables, render
 from ablation.analysis.runs import load_runs
+from ablation.analysis.tables import comparison
 from ablation.config.matrix import Run
 from ablation.config.study import Study
 from ablation.runs.records import RunRecord
 
 Finish = Callable[..., RunRecord]
+
+
+def report_of(study: Study) -> str:
+    """The report from the tables' files, as its rule makes it."""
+    runs, path = load_runs(study), Path("results/tables/runs.csv")
+    write_csv(runs, path)
+    for name, table in study.tables.items():
+        write_csv(comparison(table, runs), path.with_name(f"{name}.csv"))
+    return render(study, read_tables(study, path, Path("results/landscape")))
 
 
 def cells(report: str, first: str) -> list[str]:
@@ -39,14 +50,14 @@ def finish_all(study: Study, finish: Finish) -> None:
 
 def test_tables_show_our_figures_beside_the_study(study: Study, finish: Finish) -> None:
     finish_all(study, finish)
-    report = render(study, load_runs(study))
+    report = report_of(study)
     assert cells(report, "Adam") == ["Adam", "3", "89.00 ± 1.00", "88.42", "+0.58", "87.00 ± 0.00"]
     assert cells(report, "Averaged") == ["Averaged", "3", "83.00 ± 0.00", "–", "–", "79.00 ± 0.00"]
 
 
 def test_labels_cannot_break_a_table(study: Study, finish: Finish) -> None:
     finish_all(study, finish)
-    row = cells(render(study, load_runs(study)), "SGD")
+    row = cells(report_of(study), "SGD")
     assert row == ["SGD \0 plain\\_1", "3", "70.00 ± 0.00", "78.58", "-8.58", "79.00 ± 0.00"]
 
 
@@ -61,13 +72,13 @@ def test_escaping(text: str, expected: str) -> None:
 def test_one_run_shows_no_spread_and_what_is_not_counted(study: Study, finish: Finish) -> None:
     finish("adam", 0, best=88.42, last=87.0)
     finish("adam", 1, status="diverged")
-    row = cells(render(study, load_runs(study)), "Adam")
+    row = cells(report_of(study), "Adam")
     assert row == ["Adam", "1 (1 diverged, 1 missing)", "88.42", "88.42", "+0.00", "87.00"]
 
 
 def test_no_negative_zero(study: Study, finish: Finish) -> None:
     finish("adam", 0, best=88.4199)
-    assert cells(render(study, load_runs(study)), "Adam")[4] == "+0.00"
+    assert cells(report_of(study), "Adam")[4] == "+0.00"
 
 
 def test_whatever_did_not_finish_is_named_with_its_command_and_log(study: Study, finish: Finish) -> None:
@@ -76,7 +87,7 @@ def test_whatever_did_not_finish_is_named_with_its_command_and_log(study: Study,
     finish("adam", 2, spec={})
     finish("sgd", 0)
     Path(Run("sgd", 0).metrics).write_text("{")
-    missing = section(render(study, load_runs(study)), "## What is missing")
+    missing = section(report_of(study), "## What is missing")
     assert named(missing, "Diverged (1)") == [
         (
             "adam",
@@ -109,7 +120,7 @@ def _items(text: str) -> Iterator[tuple[str, int, str]]:
 
 def test_nothing_is_missing_when_all_completed(study: Study, finish: Finish) -> None:
     finish_all(study, finish)
-    report = render(study, load_runs(study))
+    report = report_of(study)
     assert "Nothing: all runs of the study completed." in section(report, "## What is missing")
     assert "9 of 9 runs completed" in report
     assert "seeds 0, 1, 2" in report
@@ -117,7 +128,7 @@ def test_nothing_is_missing_when_all_completed(study: Study, finish: Finish) -> 
 
 def test_a_report_without_any_run(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    report = render(study, load_runs(study))
+    report = report_of(study)
     assert "0 of 9 runs completed" in report
     assert "**Missing** (9)" in report
     assert "No run has finished." in report
@@ -126,7 +137,7 @@ def test_a_report_without_any_run(study: Study, tmp_path: Path, monkeypatch: pyt
 
 def test_override_is_announced_before_any_figure(study_with: Callable, finish: Finish) -> None:
     study = study_with(override={"epochs": 5, "model": {"filters": [4, 8, 16]}})
-    report = render(study, load_runs(study))
+    report = report_of(study)
     top = report.split("## What is missing")[0]
     forced = "Every run that has these settings was made with `epochs 5, model.filters [4, 8, 16]`"
     assert f"> **Not comparable with the study.** {forced}, whatever its variant says" in top
@@ -134,25 +145,25 @@ def test_override_is_announced_before_any_figure(study_with: Callable, finish: F
 
 def test_fewer_training_images_are_announced(study_with: Callable, finish: Finish) -> None:
     study = study_with(data={"train_images_per_class": 50})
-    top = render(study, load_runs(study)).split("## What is missing")[0]
+    top = report_of(study).split("## What is missing")[0]
     assert "> **Not comparable with the study.** Every run was trained on 50 images of each class only." in top
 
 
 def test_no_notice_without_a_reason(study: Study, finish: Finish) -> None:
-    assert "Not comparable" not in render(study, load_runs(study))
+    assert "Not comparable" not in report_of(study)
 
 
 def test_legend_says_what_chose_the_best_epoch(study_with: Callable, finish: Finish) -> None:
-    assert "chosen on\n  the test images, as the study did" in render(study_with(), load_runs(study_with()))
-    held_out = study_with(data={"validation_fraction": 0.1})
-    report = render(held_out, load_runs(held_out))
+    assert "chosen on\n  the test images, as the study did" in report_of(study_with())
+    held_out_part = study_with(data={"validation_fraction": 0.1})
+    report = report_of(held_out_part)
     assert "chosen on\n  the 10% of the training images held out for it" in report
     assert "as the study did" not in report
 
 
 def test_each_table_has_title_note_and_figure(study: Study, finish: Finish) -> None:
     finish_all(study, finish)
-    report = render(study, load_runs(study))
+    report = report_of(study)
     optimizers = section(report, "### Optimizers")
     assert "Only the optimizer differs." in optimizers
     assert "](figures/optimizers.png)" in optimizers
@@ -164,7 +175,7 @@ def test_each_table_has_title_note_and_figure(study: Study, finish: Finish) -> N
 
 def test_settings_cost_and_notes(study: Study, finish: Finish) -> None:
     finish_all(study, finish)
-    report = render(study, load_runs(study))
+    report = report_of(study)
     assert cells(section(report, "## Settings"), "`sgd`") == [
         "`sgd`",
         "grad\\_clip null, optimizer sgd, optimizer.momentum 0.9, optimizer.weight\\_decay 0.0",
@@ -179,7 +190,7 @@ def test_settings_cost_and_notes(study: Study, finish: Finish) -> None:
 
 def test_runs_of_one_origin_give_no_warning(study: Study, finish: Finish) -> None:
     finish_all(study, finish)
-    made = section(render(study, load_runs(study)), "## How it was made")
+    made = section(report_of(study), "## How it was made")
     assert "- Commit: `c1` (9 runs)" in made
     assert "- Training code: `current` (9 runs)" in made
     assert "- Digest of the data: `e1` (9 runs)" in made
@@ -203,20 +214,20 @@ def test_runs_of_different_origin_give_a_warning(
 ) -> None:
     finish_all(study, finish)
     finish("sgd", 1, origin=origin)
-    made = section(render(study, load_runs(study)), "## How it was made")
+    made = section(report_of(study), "## How it was made")
     assert f"> **Warning.** The finished runs disagree: {name}." in made
     assert f"`{shown}` (1 run)" in made
 
 
 def test_runs_of_earlier_code_are_named_as_kept(study: Study, finish: Finish) -> None:
     finish_all(study, finish)
-    assert "Kept" not in render(study, load_runs(study))
+    assert "Kept" not in report_of(study)
     earlier = {"origin": {"code_digest": "0123456789abcdef"}}
     finish("adam", 2, **earlier)
     finish("swa", 0, status="diverged", **earlier)
     finish("swa", 1, **earlier)
     finish("sgd", 0, spec={}, **earlier)  # outdated: no figure of it is kept
-    made = section(render(study, load_runs(study)), "## How it was made")
+    made = section(report_of(study), "## How it was made")
     assert "> **Kept.** These runs were made by earlier training code" in made
     assert ": `adam`, seed 2; `swa`, seed 0, 1. Without `keep`" in made
     assert "- Training code: `current` (5 runs), `earlier` (3 runs)" in made
@@ -225,24 +236,30 @@ def test_runs_of_earlier_code_are_named_as_kept(study: Study, finish: Finish) ->
 def test_a_record_of_version_2_is_told_to_be_one(study: Study, finish: Finish) -> None:
     finish_all(study, finish)
     path = Path(Run("adam", 0).metrics)
-    path.write_text(path.read_text().replace('"record_version": 3', '"record_version": 2'))
-    missing = section(render(study, load_runs(study)), "## What is missing")
+    path.write_text(path.read_text().replace('"record_version": 4', '"record_version": 2'))
+    missing = section(report_of(study), "## What is missing")
     assert [(variant, seed) for variant, seed, _ in named(missing, "Damaged (1)")] == [("adam", 0)]
-    assert r"is a record of version 2, and this code reads version 3" in missing
+    assert r"is a record of version 2, and this code reads version 4" in missing
 
 
 def test_an_outdated_run_gives_no_warning(study: Study, finish: Finish) -> None:
     finish_all(study, finish)
     finish("sgd", 1, spec={}, origin={"device": "GPU B"})
-    assert "GPU B" not in render(study, load_runs(study))
+    assert "GPU B" not in report_of(study)
 
 
-def test_the_report_is_written_and_the_same_again(study: Study, finish: Finish, tmp_path: Path) -> None:
+def test_the_report_is_one_text_and_the_same_again(study: Study, finish: Finish) -> None:
     finish_all(study, finish)
-    for name in ("one.md", "other.md"):
-        write_report(study, load_runs(study), tmp_path / "results" / name)
-    text = (tmp_path / "results/one.md").read_text(encoding="utf-8")
+    text = report_of(study)
     assert text.startswith("# A small study\n")
     assert text.endswith(")\n")
     assert "\n\n\n" not in text
-    assert text == (tmp_path / "results/other.md").read_text(encoding="utf-8")
+    assert text == report_of(study)
+
+
+def test_a_lost_table_is_an_error(study: Study, finish: Finish) -> None:
+    finish_all(study, finish)
+    report_of(study)
+    Path("results/tables/averages.csv").unlink()
+    with pytest.raises(ValueError, match=r"results/tables/averages\.csv cannot be read: .*No such file"):
+        read_tables(study, Path("results/tables/runs.csv"), Path("results/landscape"))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ablation.analysis.runs import KINDS, load_history, load_runs, read_study
+from ablation.analysis.runs import COLUMNS, load_history, load_runs, read_study
 from ablation.config import matrix
 from ablation.config.matrix import Run
 from ablation.config.study import Study
@@ -29,7 +29,7 @@ def of(runs: pd.DataFrame, variant: str, seed: int) -> pd.Series:
 def test_one_row_a_run_in_the_order_of_the_matrix(study: Study, finish: Finish) -> None:
     finish("sgd", 1)
     runs = load_runs(study)
-    assert list(runs.columns) == list(KINDS)
+    assert list(runs.columns) == list(COLUMNS)
     assert [Run(*pair) for pair in zip(runs["variant"], runs["seed"], strict=True)] == matrix.runs(study)
     assert list(runs["status"]) == ["missing"] * 4 + ["completed"] + ["missing"] * 4
 
@@ -91,7 +91,7 @@ def test_code_of_other_components_is_earlier(study: Study, finish: Finish) -> No
     assert of(load_runs(study), "adam", 0).code == "earlier"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"record_version": 3}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"record_version": 4}'])
 def test_a_damaged_record_is_named_and_shows_no_figures(study: Study, finish: Finish, text: str) -> None:
     finish("adam", 0)
     Path(Run("adam", 0).metrics).write_text(text)
@@ -109,7 +109,7 @@ def test_a_record_of_version_2_is_named_as_such(study: Study, finish: Finish) ->
     Path(path).write_text(json.dumps(record))
     run = of(load_runs(study), "adam", 0)
     assert run.status == "damaged"
-    assert run.problem.startswith(f"{path}: is a record of version 2, and this code reads version 3: delete it")
+    assert run.problem.startswith(f"{path}: is a record of version 2, and this code reads version 4: delete it")
     assert run[FIGURES].isna().all()
 
 
@@ -131,7 +131,7 @@ def test_history_is_read_back(finish: Finish) -> None:
     finish("adam", 0)
     history = load_history(Run("adam", 0))
     assert list(history["epoch"]) == [1, 2, 3, 4]
-    assert list(history["heldout_loss"]) == [2.0, 1.5, 1.2, 1.0]
+    assert list(history["held_out_loss"]) == [2.0, 1.5, 1.2, 1.0]
 
 
 @pytest.mark.parametrize("cell", ["", "nan"])
@@ -139,7 +139,7 @@ def test_history_with_a_loss_that_is_no_number(finish: Finish, cell: str) -> Non
     finish("adam", 0)
     path = Path(Run("adam", 0).directory, "history.csv")
     path.write_text(path.read_text().replace(",1.0,", f",{cell},"))
-    assert load_history(Run("adam", 0))["heldout_loss"].isna().tolist() == [False, False, False, True]
+    assert load_history(Run("adam", 0))["held_out_loss"].isna().tolist() == [False, False, False, True]
 
 
 def test_history_of_a_run_that_diverged_as_it_is_written(finish: Finish, history_rows: Callable) -> None:

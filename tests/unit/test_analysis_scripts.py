@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +33,7 @@ def run_script(study: Study, finish: Finish, monkeypatch: pytest.MonkeyPatch) ->
 def test_compare(run_script: Callable) -> None:
     run_script("compare.py", "--table", "optimizers", "--output", "results/tables/optimizers.csv")
     lines = Path("results/tables/optimizers.csv").read_text().splitlines()
-    assert lines[1].startswith("adam,Adam,1,88.0000,,88.4200,-0.4200,")
+    assert lines[1].startswith("adam,Adam,1,88,,88.42,-0.42,")
     assert len(lines) == 3
 
 
@@ -43,13 +44,26 @@ def test_plot_curves(run_script: Callable) -> None:
     assert Path(outputs[1]).read_bytes().startswith(b"\x89PNG")
 
 
-def test_write_report(run_script: Callable) -> None:
-    run_script("write_report.py", "--output", "results/report.md", "--runs-csv", "results/tables/runs.csv")
-    assert "1 of 9 runs completed" in Path("results/report.md").read_text()
+def test_list_runs(run_script: Callable) -> None:
+    run_script("list_runs.py", "--output", "results/tables/runs.csv")
     lines = Path("results/tables/runs.csv").read_text().splitlines()
     assert len(lines) == 10
-    assert lines[1].startswith("adam,0,completed,88.0000,3,79.0000,,4,2603274,3600.0000,")
+    assert lines[1].startswith("adam,0,completed,88,3,79,,4,2603274,3600,")
     assert lines[2].startswith("adam,1,missing,,,")
+
+
+REPORT = ["--runs", "results/tables/runs.csv", "--landscape", "results/landscape", "--output", "results/report.md"]
+
+
+def test_write_report_reads_the_tables_and_nothing_else(run_script: Callable, study: Study) -> None:
+    run_script("list_runs.py", "--output", "results/tables/runs.csv")
+    for table in study.tables:
+        run_script("compare.py", "--table", table, "--output", f"results/tables/{table}.csv")
+    shutil.rmtree("results/runs")
+    run_script("write_report.py", *REPORT)
+    report = Path("results/report.md").read_text()
+    assert "1 of 9 runs completed" in report
+    assert "| Adam | 1 (2 missing) | 88.00 |" in " ".join(report.split())
 
 
 @pytest.mark.parametrize("script", ["compare.py", "plot_curves.py"])
@@ -63,7 +77,7 @@ def test_an_unknown_table_is_one_line(run_script: Callable, script: str) -> None
 def test_a_damaged_study_is_one_line(run_script: Callable) -> None:
     Path("results/study.json").write_text("{")
     with pytest.raises(SystemExit) as stopped:
-        run_script("write_report.py", "--output", "results/report.md", "--runs-csv", "results/tables/runs.csv")
+        run_script("write_report.py", *REPORT)
     assert str(stopped.value.code).startswith("error: results/study.json holds no valid study")
 
 

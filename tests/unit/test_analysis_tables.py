@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ablation.analysis.frames import write_csv
 from ablation.analysis.runs import load_runs
-from ablation.analysis.tables import comparison, cost, settings_overview, write_csv
+from ablation.analysis.tables import comparison, cost, settings_overview, table_of
 from ablation.config.matrix import Run
 from ablation.config.study import Study
 from ablation.runs.records import RunRecord
@@ -19,7 +20,7 @@ EXACT = {"abs": 1e-9}
 
 
 def line(study: Study, table: str, label: str) -> pd.Series:
-    return comparison(study, table, load_runs(study)).set_index("label").loc[label]
+    return comparison(study.tables[table], load_runs(study)).set_index("label").loc[label]
 
 
 def test_mean_spread_and_difference(study: Study, finish: Finish) -> None:
@@ -38,7 +39,7 @@ def test_mean_spread_and_difference(study: Study, finish: Finish) -> None:
 
 def test_rows_stand_in_the_order_of_the_table(study: Study, finish: Finish) -> None:
     finish("sgd", 0)
-    assert list(comparison(study, "optimizers", load_runs(study))["variant"]) == ["adam", "sgd"]
+    assert list(comparison(study.tables["optimizers"], load_runs(study))["variant"]) == ["adam", "sgd"]
 
 
 def test_one_run_has_no_spread(study: Study, finish: Finish) -> None:
@@ -100,18 +101,17 @@ def test_nothing_reported_nothing_to_differ_from(study: Study, finish: Finish) -
     assert line(study, "averages", "Averaged")[["reported", "difference"]].isna().all()
 
 
-def test_unknown_table(study: Study, finish: Finish) -> None:
-    finish("adam", 0)
+def test_unknown_table(study: Study) -> None:
     with pytest.raises(ValueError, match="no table 'optimisers'; tables of this study: optimizers, averages"):
-        comparison(study, "optimisers", load_runs(study))
+        table_of(study, "optimisers")
 
 
-def test_csv_has_four_decimals_and_empty_cells(study: Study, finish: Finish, tmp_path: Path) -> None:
+def test_csv_has_eight_digits_and_empty_cells(study: Study, finish: Finish, tmp_path: Path) -> None:
     finish("adam", 0, best=88.12345)
-    write_csv(comparison(study, "optimizers", load_runs(study)), tmp_path / "tables/optimizers.csv")
+    write_csv(comparison(study.tables["optimizers"], load_runs(study)), tmp_path / "tables/optimizers.csv")
     header, adam, *_ = (tmp_path / "tables/optimizers.csv").read_text().splitlines()
     assert header == "variant,label,n,mean,std,reported,difference,last_mean,last_std,diverged,missing"
-    assert adam == "adam,Adam,1,88.1235,,88.4200,-0.2965,79.0000,,0,2"
+    assert adam == "adam,Adam,1,88.12345,,88.42,-0.29655,79,,0,2"
 
 
 def test_overview_names_what_differs_from_base(study: Study, finish: Finish) -> None:

@@ -14,7 +14,7 @@ from ablation.config.grid import Expansion
 from ablation.config.loading import load_study
 from ablation.config.plain_yaml import ConfigError
 from ablation.config.settings import RunSettings, changes, complete, flat, spec
-from ablation.config.study import DataConfig, Jobs, Landscape, Study
+from ablation.config.study import DataConfig, JobOptions, Landscape, Study
 from ablation.config.yaml_layers import merged_config, read_layers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -239,5 +239,5 @@ def test_the_examples_of_the_config_readme_are_valid_together():
 
 def test_the_config_readme_names_every_key():
     text = (CONFIG / "README.md").read_text()
-    models = (Study, DataConfig, Landscape, Jobs, Expansion, RunSettings)
+    models = (Study, DataConfig, Landscape, JobOptions, Expansion, RunSettings)
     assert [key for model in models for key in model.model_fields if f"`{key}`" not in text] == []

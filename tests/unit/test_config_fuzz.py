@@ -21,7 +21,7 @@ from ablation.config.grid import Expansion, Sample
 from ablation.config.loading import load_study
 from ablation.config.plain_yaml import ConfigError
 from ablation.config.settings import RunSettings, spec_json
-from ablation.config.study import DataConfig, Jobs, Landscape, Row, Study, Table
+from ablation.config.study import DataConfig, JobOptions, Landscape, Row, Study, Table
 
 EXAMPLES = int(os.environ.get("ABLATION_FUZZ", "0"))
 FUZZ = settings(
@@ -43,7 +43,7 @@ FULL = {
     "title": "All of it",
     "data": {"name": "images", "path": "pictures.tar", "validation_fraction": 0.1, "train_images_per_class": 5},
     "seeds": [0, 1],
-    "jobs": {"threads": 2, "mem_mb": 1000, "runtime": 10, "checkpoint_seconds": 30, "seeds_per_job": 2},
+    "jobs": {"threads": 2, "mem_mb": 1000, "runtime": 10, "checkpoint_seconds": 30, "pack_seeds": True},
     "components": ["mine.py"],
     "base": {"epochs": 4, "batch_size": 8, "model": {"name": "cnn", "activation": {"name": "leaky_relu"}}},
     "override": {"model": {"width_multiplier": 0.125}, "optimizer": {"beta": 0.5}},
@@ -77,7 +77,7 @@ FULL = {
             "note": "A note.",
             "rows": [
                 {"variant": "adam", "label": "Adam", "reported": 88.5},
-                {"variant": "swa", "label": "SWA", "figure": "averaged"},
+                {"variant": "swa", "label": "SWA", "accuracy": "averaged"},
             ],
         }
     },
@@ -103,7 +103,7 @@ class Mine(Optimizer):
     def build(self, parameters): ...
 """
 COMPONENTS = tuple(component for choices in built_in().values() for component in choices.values())
-MODELS = (Study, DataConfig, Jobs, Landscape, Row, Table, RunSettings, Expansion, Sample, *COMPONENTS)
+MODELS = (Study, DataConfig, JobOptions, Landscape, Row, Table, RunSettings, Expansion, Sample, *COMPONENTS)
 KNOWN_KEYS = sorted({key for model in MODELS for key in model.model_fields} | {"extends", "<<", "__use_yte__"})
 KNOWN_WORDS = [
     "adam",

@@ -121,7 +121,7 @@ def test_arrays_hold_the_pixels_sorted_by_class_and_file_name(tmp_path: Path) ->
         "version": 2,
         "name": "images",
         "classes": list(CLASSES),
-        "held_out": "test",
+        "held_out_part": "test",
         "counts": {"train": 12, "validation": 0, "test": 6},
         "identity": "",
     }
@@ -356,7 +356,7 @@ def test_a_tar_with_a_damaged_header_is_refused(tmp_path: Path) -> None:
 def test_the_validation_split_is_stratified_disjoint_and_complete(tmp_path: Path) -> None:
     whole = prepared(tmp_path / "whole", path=str(as_folder(tmp_path / "in", small_set(train=10))))[1]
     facts, arrays = prepared(tmp_path / "out", path=str(tmp_path / "in"), validation_fraction=0.2)
-    assert facts["held_out"] == "validation"
+    assert facts["held_out_part"] == "validation"
     assert facts["counts"] == {"train": 24, "validation": 6, "test": 6}
     assert np.bincount(arrays["train_labels"]).tolist() == [8, 8, 8]
     assert np.bincount(arrays["validation_labels"]).tolist() == [2, 2, 2]

@@ -2,11 +2,11 @@
 
 import pytest
 
-from ablation.files import whole_file, write_text
+from ablation.files import atomic_write, write_text
 
 
 def write_half(path):
-    with whole_file(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_text("new, but")
         raise RuntimeError("half way")
 
@@ -29,6 +29,6 @@ def test_a_failure_leaves_the_old_file_and_nothing_beside_it(tmp_path):
 
 
 def test_the_temporary_name_keeps_the_ending(tmp_path):
-    with whole_file(tmp_path / "figure.svg") as aside:
+    with atomic_write(tmp_path / "figure.svg") as aside:
         assert aside.suffix == ".svg"
         aside.touch()

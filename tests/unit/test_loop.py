@@ -46,7 +46,7 @@ def run(settings, seed=0, data=None):
 
 def test_it_learns():
     _, outcome = run(thin(epochs=12, model={"dropout": 0.0}, optimizer={"learning_rate": 0.01}))
-    assert outcome.best.heldout_accuracy > 90
+    assert outcome.best.held_out_accuracy > 90
     assert outcome.history[-1]["train_loss"] < outcome.history[0]["train_loss"] / 2
 
 
@@ -59,7 +59,7 @@ def test_it_learns_from_small_grey_images(model):
     grey = {"augmentation": {"padding": 2}, "mean": [0.5], "std": [0.5]}
     settings = thin(epochs=12, model=model, optimizer={"learning_rate": 0.01}, **grey)
     _, outcome = run(settings, data=small_data(shape=(1, 16, 16)))
-    assert outcome.best.heldout_accuracy > 90
+    assert outcome.best.held_out_accuracy > 90
 
 
 def test_the_seed_decides_everything():
@@ -92,8 +92,8 @@ def test_golden_loss_trace(choice):
 
 def golden_trace(choice):
     _, outcome = run(thin(**choice))
-    averaged = [outcome.averaged.heldout_loss] if outcome.averaged else []
-    return [row[key] for row in outcome.history for key in ("train_loss", "heldout_loss")] + averaged
+    averaged = [outcome.averaged.held_out_loss] if outcome.averaged else []
+    return [row[key] for row in outcome.history for key in ("train_loss", "held_out_loss")] + averaged
 
 
 def test_divergence_is_a_result_and_keeps_the_epochs_before_it():
@@ -107,10 +107,10 @@ def test_divergence_is_a_result_and_keeps_the_epochs_before_it():
     assert outcome.best_weights is None
 
 
-def test_best_is_the_first_epoch_with_the_highest_heldout_accuracy():
+def test_best_is_the_first_epoch_with_the_highest_held_out_accuracy():
     _, outcome = run(thin(epochs=6))
-    accuracies = [row["heldout_accuracy"] for row in outcome.history]
-    assert outcome.best.heldout_accuracy == max(accuracies)
+    accuracies = [row["held_out_accuracy"] for row in outcome.history]
+    assert outcome.best.held_out_accuracy == max(accuracies)
     assert outcome.best.epoch == accuracies.index(max(accuracies)) + 1
     assert outcome.last.epoch == 6
 
@@ -120,14 +120,14 @@ def test_best_weights_give_the_best_accuracy_when_loaded_again(tmp_path):
     training, outcome = run(thin(epochs=6), data=data)
     save_weights(tmp_path / "best.pth", outcome.best_weights)
     training.model.load_state_dict(torch.load(tmp_path / "best.pth", weights_only=True))
-    assert loop.evaluate(training.model, data.heldout, training)[1] == outcome.best.heldout_accuracy
+    assert loop.evaluate(training.model, data.held_out, training)[1] == outcome.best.held_out_accuracy
 
 
 def test_a_validation_split_chooses_and_the_test_images_judge():
     data = small_data(validation=True)
     training, outcome = run(thin(epochs=6), data=data)
     training.model.load_state_dict(outcome.best_weights)
-    assert outcome.best.heldout_accuracy == max(row["heldout_accuracy"] for row in outcome.history)
+    assert outcome.best.held_out_accuracy == max(row["held_out_accuracy"] for row in outcome.history)
     assert outcome.best.test_accuracy == loop.evaluate(training.model, data.test, training)[1]
 
 
@@ -135,8 +135,8 @@ def test_averaged_weights_are_scored_with_their_own_batch_norm_statistics():
     data = small_data()
     training, outcome = run(thin(epochs=6, averaging={"name": "swa", "start": 4}), data=data)
     training.model.load_state_dict(outcome.averaged_weights)
-    assert loop.evaluate(training.model, data.heldout, training)[1] == outcome.averaged.heldout_accuracy
-    assert outcome.averaged.heldout_loss != outcome.last.heldout_loss
+    assert loop.evaluate(training.model, data.held_out, training)[1] == outcome.averaged.held_out_accuracy
+    assert outcome.averaged.held_out_loss != outcome.last.held_out_loss
 
 
 def gradient_norm_after(settings, loss_scale):
@@ -165,10 +165,10 @@ def test_l1_adds_the_sign_of_every_parameter_to_its_gradient():
 
 
 def test_totals_weigh_batches_by_their_size():
-    totals = loop.Totals(CPU)
-    totals.add(torch.tensor(1.0), torch.eye(3), torch.tensor([0, 1, 2]))
-    totals.add(torch.tensor(5.0), torch.eye(3)[:1], torch.tensor([2]))
-    assert totals.means() == (2.0, 75.0)
+    running = loop.RunningAverages(CPU)
+    running.add(torch.tensor(1.0), torch.eye(3), torch.tensor([0, 1, 2]))
+    running.add(torch.tensor(5.0), torch.eye(3)[:1], torch.tensor([2]))
+    assert running.means() == (2.0, 75.0)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def test_whole_data_are_read(data: Path) -> None:
     loaded = load_data(data, CPU)
     np.testing.assert_array_equal(loaded.train.images.numpy(), np.load(data / "train_images.npy"))
     np.testing.assert_array_equal(loaded.test.labels.numpy(), np.load(data / "test_labels.npy"))
-    assert loaded.heldout is loaded.test
+    assert loaded.held_out is loaded.test
     assert (len(loaded.train), loaded.classes) == (20, 10)
     assert loaded.image_shape == (3, 32, 32)
 
@@ -120,10 +120,14 @@ def test_a_bit_flipped_in_the_description_is_found_where_it_matters(data: Path) 
         except PreparedDataError as error:
             assert path.name in str(error)  # noqa: PT017
         else:
-            assert (loaded.classes, loaded.held_out, loaded.digest) == (good.classes, good.held_out, good.digest), bit
+            assert (loaded.classes, loaded.held_out_part, loaded.digest) == (
+                good.classes,
+                good.held_out_part,
+                good.digest,
+            ), bit
 
 
-@pytest.mark.parametrize("key", ["name", "classes", "held_out", "counts", "digest", "arrays"])
+@pytest.mark.parametrize("key", ["name", "classes", "held_out_part", "counts", "digest", "arrays"])
 def test_a_description_without_a_key_is_refused(data: Path, key: str) -> None:
     facts = json.loads((data / "data.json").read_text())
     del facts[key]
@@ -136,7 +140,7 @@ def test_a_description_without_a_key_is_refused(data: Path, key: str) -> None:
     [
         ({"version": 1}, "version: Input should be 2"),
         ({"more": 1}, "more: Extra inputs"),
-        ({"held_out": "validation"}, "there are no images"),
+        ({"held_out_part": "validation"}, "there are no images"),
         ({"counts": {"train": 20, "test": 0}}, "there are no images"),
         ({"counts": {"train": 20, "test": 360, "validation": 3}}, "name different splits"),
         ({"digest": "0" * 16}, "digest is not that of the arrays"),

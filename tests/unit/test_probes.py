@@ -103,10 +103,10 @@ def test_the_objective_is_the_loss_with_its_l1_penalty():
     torch.testing.assert_close(gradient[0], 0.5 * weight.sign())
 
 
-def trained(settings, observer=None):
+def trained(settings, callback=None):
     torch.set_num_threads(1)
     training = loop.Training.start(settings, DATA, 0, CPU)
-    training.observer = observer
+    training.callback = callback
     outcome = loop.train(training, DATA, loop.Clock(CPU), lambda row: None)
     return training, outcome
 
@@ -148,8 +148,8 @@ def test_probing_leaves_training_bit_for_bit_unchanged(choice):
 def test_probing_leaves_the_random_state_alone():
     settings = narrow(model="vgg_a_dropout")
     states = []
-    for observer in (None, Probe(1, (1.0,), loop.Clock(CPU))):
-        training, _ = trained(settings, observer)
+    for callback in (None, Probe(1, (1.0,), loop.Clock(CPU))):
+        training, _ = trained(settings, callback)
         states.append((torch.get_rng_state(), training.generator.get_state()))
     assert all(torch.equal(a, b) for a, b in zip(*states, strict=True))
 
@@ -170,7 +170,7 @@ def test_a_step_of_plain_sgd_lands_where_the_walk_looked():
     settings = narrow(optimizer=optimizer, grad_clip=None)
     landed = []
 
-    def observer(training, inputs, labels):
+    def callback(training, inputs, labels):
         if training.steps == 0:
             training.first = inputs, labels
             return
@@ -178,7 +178,7 @@ def test_a_step_of_plain_sgd_lands_where_the_walk_looked():
             weights = dict(training.model.named_parameters())
             landed.append(objective_of_batch(training, *training.first)(weights)[0].item())
 
-    trained(settings, observer)
+    trained(settings, callback)
     probe = Probe(1, (1.0,), loop.Clock(CPU))
     trained(settings, probe)
     assert probe.steps()[0].path_losses[0] == pytest.approx(landed[0], rel=1e-4)
@@ -197,7 +197,7 @@ def write_data(folder):
     description = Description(
         name="images",
         classes=tuple("abcd"),
-        held_out="test",
+        held_out_part="test",
         counts={"train": 40, "validation": 0, "test": 16},
         digest=digest_of_all(digests),
         arrays=digests,

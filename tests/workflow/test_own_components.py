@@ -23,7 +23,7 @@ def edit(project, old, new, path="examples/own-components/my_components.py"):
 
 
 def test_own_components_are_trained_and_reported(example):
-    quick = ["--config", "override={epochs: 1}", "seeds=[0]", "jobs={seeds_per_job: 1}"]
+    quick = ["--config", "override={epochs: 1}", "seeds=[0]", "jobs={pack_seeds: false}"]
     result = example.snakemake(*quick, config=STUDY)
     assert result.returncode == 0, result.stdout
     weights = {path.name.rpartition("_")[0] for path in example.folder.glob("results/runs/*/seed0/*.pth")}
@@ -66,7 +66,7 @@ def test_a_mistake_is_told_with_its_line_and_no_traceback(example, old, new, tol
 def test_an_error_while_building_is_in_the_log_with_its_line(example):
     edit(example, "from lion import", "from loin import")
     target = "results/runs/baseline-lion/seed0/metrics.json"
-    result = example.snakemake(target, "--config", "jobs={seeds_per_job: 1}", config=STUDY)
+    result = example.snakemake(target, "--config", "jobs={pack_seeds: false}", config=STUDY)
     assert result.returncode != 0
     log = example.read("results/runs/baseline-lion/seed0/train.log")
     assert log.endswith(
@@ -78,6 +78,6 @@ def test_an_error_while_building_is_in_the_log_with_its_line(example):
 def test_an_error_while_training_names_the_line_beside_the_components(example):
     edit(example, "mul(beta1)", "mul(beta)", "examples/own-components/lion.py")
     target = "results/runs/baseline-lion/seed0/metrics.json"
-    assert example.snakemake(target, "--config", "jobs={seeds_per_job: 1}", config=STUDY).returncode != 0
+    assert example.snakemake(target, "--config", "jobs={pack_seeds: false}", config=STUDY).returncode != 0
     log = example.read("results/runs/baseline-lion/seed0/train.log")
     assert "lion.py:27: NameError: name 'beta' is not defined" in log

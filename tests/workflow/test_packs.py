@@ -5,13 +5,13 @@ import shutil
 
 import pytest
 
-PACKED = ["--config", 'jobs={"seeds_per_job": 2}']
+PACKED = ["--config", 'jobs={"pack_seeds": true}']
 RUNS = [(variant, seed) for variant in ("adam", "sgd", "exploding") for seed in (0, 1)]
 
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory, new_project):
-    """A project whose tiny study was trained with two seeds a job."""
+    """A project whose tiny study was trained with all seeds of a variant in a job."""
     project = new_project(tmp_path_factory.mktemp("packed"))
     project.result = project.snakemake(*PACKED)
     assert project.result.returncode == 0, project.result.stdout
@@ -25,13 +25,13 @@ def figures(project, variant, seed):
 
 def test_packed_runs_have_the_figures_of_single_ones(packed, finished):
     assert packed.result.stdout.count("Training ") == 3
-    assert "Training adam, seed 0, 1" in packed.result.stdout
+    assert "Training adam, all seeds" in packed.result.stdout
     for run in RUNS:
         assert figures(packed, *run) == figures(finished, *run)
     assert "epoch   2/2" in packed.read("results/runs/sgd/seed1/train.log")
 
 
-def test_another_size_of_packs_trains_nothing(packed, finished):
+def test_packing_trains_nothing_again(packed, finished):
     assert "Nothing to be done" in packed.snakemake("-n").stdout
     assert "Nothing to be done" in finished.snakemake("-n", *PACKED).stdout
 
@@ -44,6 +44,6 @@ def test_a_finished_run_is_not_trained_again_with_its_neighbour(packed):
     assert "epoch   2/2" in packed.read("results/runs/sgd/seed1/train.log")
 
 
-def test_what_a_profile_sets_for_training_holds_for_packs(packed):
-    result = packed.snakemake("-np", "--forceall", "--set-resources", "train:checkpoint_seconds=7", *PACKED)
+def test_the_rule_has_the_same_name_whatever_a_job_trains(packed):
+    result = packed.snakemake("-np", "-R", "train", "--set-resources", "train:checkpoint_seconds=7", *PACKED)
     assert result.stdout.count(" --checkpoint-seconds 7 ") == 3, result.stdout

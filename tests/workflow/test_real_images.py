@@ -48,4 +48,4 @@ def test_from_the_archive_to_a_trained_run(project):
     record = json.loads(project.read("results/runs/adam/seed0/metrics.json"))
     assert record["status"] == "completed"
     assert record["origin"]["data_digest"] == facts["digest"]
-    assert (record["epochs"], record["held_out"]) == (1, "test")
+    assert (record["epochs"], record["held_out_part"]) == (1, "test")

@@ -7,6 +7,7 @@ localrules:
     prepare_data,
     study,
     compare,
+    list_runs,
     plot_curves,
     landscape,
     plot_landscape,
@@ -16,21 +17,21 @@ localrules:
 def cancel_what_runs():
     """End the jobs of a call of submitit's profile that ends before them, as by Ctrl-C: its executor cancels those in a
     list, which is empty while it asks for their states."""
-    submitted = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
-    ids = ids_that_run(submitted, study.study) if workflow.executor_plugin.name == "cluster-generic" else []
+    if snakemake_calls.executor(workflow) != "cluster-generic":
+        return
+    ids = ids_that_run(snakemake_calls.jobs_to_submit(workflow), study.study)
     if ids:
-        command = [sys.executable, "workflow/scripts/submitit_bridge.py", "cancel", *ids]
+        command = [sys.executable, f"{SCRIPTS}/submitit_bridge.py", "cancel", *ids]
         subprocess.run(command, check=False)
 
 
 onstart:
-    submitted = [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+    submitted = snakemake_calls.jobs_to_submit(workflow)
     try:
-        if workflow.executor_plugin.name == "slurm":
-            cluster.check(submitted, workflow.workdir_init)
+        if snakemake_calls.executor(workflow) == "slurm":
+            cluster.check(submitted, snakemake_calls.folder(workflow))
             cluster.log_beside_runs(submitted)
-            cluster.name_jobs(workflow, study.study)
-            cluster.wake_at_the_end(workflow)
+            snakemake_calls.wake_at_the_end(workflow)
         elif any(job.resources.get("submitit_cluster") == "slurm" for job in submitted):
             cluster.check_requests(submitted, "profiles/submitit/config.yaml")
     except cluster.ClusterError as error:

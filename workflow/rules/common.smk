@@ -8,10 +8,13 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-sys.path.insert(0, str(Path(workflow.basedir) / "workflow" / "scripts"))
+# As a user types it in the working directory, which may be another than that of this repository.
+SCRIPTS = os.path.relpath(Path(str(workflow.current_basedir)).parent / "scripts")
+sys.path.insert(0, os.path.abspath(SCRIPTS))
 
-from ablation.cluster import slurm as cluster, commands
-from ablation.cluster.jobs import ids_that_run
+from ablation.analysis.landscape import files as landscape_files
+from ablation.cluster import slurm as cluster, snakemake_calls
+from ablation.cluster.jobs import ids_that_run, train_options
 from ablation.config import matrix
 from ablation.config.study import Probing
 from ablation.data.identity import data_identity
@@ -20,18 +23,20 @@ from ablation.config.loading import load_study
 from ablation.cluster.machine import has_gpu, set_environment
 from ablation.runs.provenance import script_digest, training_digest
 from ablation.config.settings import spec, spec_json
-from ablation.runs.results import check_results, code_of_finished, digest_of_prepared
+from ablation.runs.results import check_results, code_of_finished, data_folder, digest_of_prepared
 from ablation.config.plain_yaml import ConfigError
-
-DEFAULT_STUDY = "config/demo.yaml"
 
 set_environment()
 
+# The config files and, over them, what `--config` gave or another workflow that uses this one as a module.
+DEFAULT_STUDY = os.path.relpath(Path(SCRIPTS, "../../config/demo.yaml"))
+CONFIGFILES, OVERRIDES = snakemake_calls.given_config(workflow, config, DEFAULT_STUDY)
+
 try:
-    study = load_study(workflow.configfiles or [DEFAULT_STUDY], workflow.config_settings.config)
+    study = load_study(CONFIGFILES, OVERRIDES)
     check_results(study)
     # A job of a cluster need not look at the images again: what started it has.
-    DATA = str(commands.data_folder(study))
+    DATA = str(data_folder(study))
     DATA_IDENTITY = data_identity(study.data, Path(DATA), look=workflow.is_main_process)
 except ConfigError as error:
     raise WorkflowError(f"The config has {len(error.errors)} error(s); no job was started.\n{error}")
@@ -39,27 +44,13 @@ except DataError as error:
     raise WorkflowError(f"The images cannot be used; no job was started.\n{error}")
 
 # What `snakemake` has to be told to run this study again, for the commands that messages and report name.
-CONFIGFILES = [os.path.relpath(path) for path in workflow.configfiles]
-if CONFIGFILES == [DEFAULT_STUDY]:
-    CONFIGFILES = []
-CONFIG_OPTION = shlex.join(["--configfile", *CONFIGFILES]) if CONFIGFILES else ""
+CONFIGFILES_TO_NAME = [] if CONFIGFILES == [DEFAULT_STUDY] else CONFIGFILES
+CONFIG_OPTION = shlex.join(["--configfile", *CONFIGFILES_TO_NAME]) if CONFIGFILES_TO_NAME else ""
 
 DATA_PARTS = [
     "train",
     *(["validation"] if study.data.validation_fraction else []),
     "test",
-]
-
-
-LANDSCAPE_TABLES = [
-    "bands",
-    "bands_by_epoch",
-    "learning_rates",
-    "accuracies",
-    "probes",
-    "probe_states",
-    "by_seed",
-    "left_out",
 ]
 
 
@@ -69,9 +60,14 @@ wildcard_constraints:
     table="|".join(study.tables) or "none",
 
 
+# Snakemake compares no parameter whose function asks for `output`: another value reruns nothing.
+def scripts_folder(wildcards, output):
+    """Where the scripts are."""
+    return SCRIPTS
+
+
 def data_section(wildcards, output):
-    """The config's data section. It names a place, and a moved archive must rerun nothing: Snakemake compares no
-    parameter whose function asks for `output`."""
+    """The config's data section. It names a place, and a moved archive must rerun nothing."""
     return study.data.model_dump_json()
 
 
@@ -82,18 +78,18 @@ def study_json(wildcards):
 
 
 def config_files(wildcards, output):
-    """Where the study was read. Snakemake compares no parameter whose function asks for `output`."""
-    return [os.path.relpath(path) for path in workflow.configfiles or [DEFAULT_STUDY]]
+    """Where the study was read."""
+    return CONFIGFILES
 
 
 def config_overrides(wildcards, output):
-    """What `--config` gave, as JSON."""
-    return json.dumps(workflow.config_settings.config, default=str)
+    """What is set over the config files, as JSON."""
+    return json.dumps(OVERRIDES, default=str)
 
 
 def configfiles(wildcards):
     """The config files, for the commands that the report names."""
-    return CONFIGFILES
+    return CONFIGFILES_TO_NAME
 
 
 def run_spec(wildcards):
@@ -102,8 +98,8 @@ def run_spec(wildcards):
 
 
 def run_options(wildcards, output):
-    """Options that change no result. Snakemake compares no parameter whose function asks for `output`."""
-    return commands.run_options(study)
+    """Options that change no result."""
+    return shlex.join(train_options(study))
 
 
 def code_of(paths, probed=False):
@@ -123,12 +119,9 @@ def code_of_training():
     return sorted({training_digest(settings) for settings in study.matrix.settings.values()})
 
 
-def packs_of_seeds():
-    """Seeds that share a job, as they are in its paths, by the name of its rule; in one of its own, it is any seed."""
-    if study.jobs.seeds_per_job == 1:
-        return {"train": ["{seed}"]}
-    packs = matrix.packs(study.seeds, study.jobs.seeds_per_job)
-    return {f"train_seeds_{'_'.join(map(str, seeds))}": seeds for seeds in packs}
+def log_of_training(study):
+    """The log of a run; or that of a job for all seeds, whose runs have logs of their own too."""
+    return "results/runs/{variant}/" + ("train.log" if study.packs_seeds else "seed{seed}/train.log")
 
 
 def memory_for(runs):
@@ -168,7 +161,7 @@ def finished(paths):
 
 
 def metrics_of_table(wildcards):
-    return finished(run.metrics for run in matrix.runs_of_table(study, wildcards.table))
+    return finished(run.metrics for run in matrix.runs_of_table(study, study.tables[wildcards.table]))
 
 
 def metrics_of_study(wildcards):
@@ -181,15 +174,3 @@ def metrics_of_landscape(wildcards):
 
 def probes_of_landscape(wildcards):
     return finished(run.probe for run in matrix.probed_runs(study))
-
-
-def landscape_figures():
-    """Names of the figures beside the bands: the accuracies, the learning rates, each pair of probed runs."""
-    pairs = study.landscape.probed if study.landscape else []
-    return ["accuracy", "learning-rates", *(f"probe-{pair}" for pair in pairs)]
-
-
-# What a profile sets for the rule `train` holds for packs of seeds too.
-OVERWRITTEN = workflow.resource_settings.overwrite_resources
-if "train" in OVERWRITTEN:
-    OVERWRITTEN.update({name: OVERWRITTEN["train"] for name in packs_of_seeds()})

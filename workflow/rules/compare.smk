@@ -11,13 +11,14 @@ rule study:
         mem_mb=500,
         runtime=5,
     params:
+        scripts=scripts_folder,
         study=study_json,
         files=config_files,
         overrides=config_overrides,
     message:
         "Writing the checked config for the analysis"
     shell:
-        "python workflow/scripts/write_study.py --configfile {params.files:q} --config {params.overrides:q} --output {output}"
+        "python {params.scripts}/write_study.py --configfile {params.files:q} --config {params.overrides:q} --output {output}"
         " > {log} 2>&1"
 
 
@@ -42,11 +43,12 @@ rule compare:
         mem_mb=1000,
         runtime=10,
     params:
+        scripts=scripts_folder,
         code=script_digest("compare.py"),
     message:
         "Comparing the runs of table {wildcards.table}"
     shell:
-        "python workflow/scripts/compare.py --study {input.study} --table {wildcards.table} --output {output}"
+        "python {params.scripts}/compare.py --study {input.study} --table {wildcards.table} --output {output}"
         " > {log} 2>&1"
 
 
@@ -72,9 +74,10 @@ rule plot_curves:
         mem_mb=1000,
         runtime=10,
     params:
+        scripts=scripts_folder,
         code=script_digest("plot_curves.py"),
     message:
         "Plotting the training curves of table {wildcards.table}"
     shell:
-        "python workflow/scripts/plot_curves.py --study {input.study} --table {wildcards.table} --output {output}"
+        "python {params.scripts}/plot_curves.py --study {input.study} --table {wildcards.table} --output {output}"
         " > {log} 2>&1"

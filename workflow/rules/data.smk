@@ -12,9 +12,10 @@ rule prepare_data:
         mem_mb=4000,
         runtime=30,
     params:
+        scripts=scripts_folder,
         identity=DATA_IDENTITY,
         section=data_section,
     message:
         "Preparing the data set {study.data.name}"
     shell:
-        "python workflow/scripts/prepare_data.py --data {params.section:q} --identity {params.identity:q} --output $(dirname {output.description}) > {log} 2>&1"
+        "python {params.scripts}/prepare_data.py --data {params.section:q} --identity {params.identity:q} --output $(dirname {output.description}) > {log} 2>&1"

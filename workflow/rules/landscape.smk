@@ -16,6 +16,7 @@ rule probe:
         # Not under params: another pace of the checkpoints is no reason to rerun.
         checkpoint_seconds=study.jobs.checkpoint_seconds,
     params:
+        scripts=scripts_folder,
         study=study.study,
         spec=run_spec,
         probe=probe_options,
@@ -24,8 +25,8 @@ rule probe:
     message:
         "Probing {wildcards.variant}, seed {wildcards.seed}"
     shell:
-        "exec python workflow/scripts/probe.py --run $(dirname {output}) --study {params.study} --data $(dirname {input.data})"
-        " --threads {threads} --checkpoint-seconds {resources.checkpoint_seconds} {params.probe}{params.options} --spec {params.spec:q}"
+        "exec python {params.scripts}/probe.py --run $(dirname {output}) --study {params.study} --data $(dirname {input.data})"
+        " --threads {threads} --checkpoint-seconds {resources.checkpoint_seconds} {params.probe} {params.options} --spec {params.spec:q}"
         " >> {log} 2>&1"
 
 
@@ -35,13 +36,8 @@ rule landscape:
         runs=metrics_of_landscape,
         probes=probes_of_landscape,
     output:
-        claims=report(
-            "results/landscape/claims.csv",
-            caption="../report/landscape_table.rst",
-            category="Landscape",
-        ),
-        tables=report(
-            expand("results/landscape/{name}.csv", name=LANDSCAPE_TABLES),
+        report(
+            expand("results/landscape/{name}.csv", name=landscape_files.TABLES),
             caption="../report/landscape_table.rst",
             category="Landscape",
         ),
@@ -55,11 +51,12 @@ rule landscape:
         mem_mb=2000,
         runtime=20,
     params:
+        scripts=scripts_folder,
         code=script_digest("landscape.py"),
     message:
         "Measuring the loss landscape"
     shell:
-        "python workflow/scripts/landscape.py --study {input.study} --output $(dirname {output.claims}) > {log} 2>&1"
+        "python {params.scripts}/landscape.py --study {input.study} --output results/landscape > {log} 2>&1"
 
 
 rule plot_landscape:
@@ -67,17 +64,12 @@ rule plot_landscape:
         study=rules.study.output,
         tables=rules.landscape.output,
     output:
-        bands=report(
-            "results/landscape/bands.svg",
+        report(
+            expand("results/landscape/{name}.svg", name=landscape_files.figure_names(study)),
             caption="../report/landscape.rst",
             category="Landscape",
         ),
-        figures=report(
-            expand("results/landscape/{name}.svg", name=landscape_figures()),
-            caption="../report/landscape.rst",
-            category="Landscape",
-        ),
-        pictures=expand("results/landscape/{name}.png", name=["bands", *landscape_figures()]),
+        expand("results/landscape/{name}.png", name=landscape_files.figure_names(study)),
     log:
         "results/logs/plot_landscape.log",
     benchmark:
@@ -88,8 +80,9 @@ rule plot_landscape:
         mem_mb=2000,
         runtime=20,
     params:
+        scripts=scripts_folder,
         code=script_digest("plot_landscape.py"),
     message:
         "Plotting the loss landscape"
     shell:
-        "python workflow/scripts/plot_landscape.py --study {input.study} --folder $(dirname {output.bands}) > {log} 2>&1"
+        "python {params.scripts}/plot_landscape.py --study {input.study} --folder results/landscape > {log} 2>&1"

@@ -11,11 +11,13 @@ import sys
 
 from ablation.analysis.figures import save, table_histories, training_curves
 from ablation.analysis.runs import load_runs, read_study
+from ablation.analysis.tables import table_of
+from ablation.config import matrix
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", required=True, help="the resolved study, JSON")
+    parser.add_argument("--study", required=True, help="the checked study, JSON")
     parser.add_argument("--table", required=True, help="id of the table")
     parser.add_argument("--output", required=True, nargs="+", help="figures to write, .svg or .png")
     return parser.parse_args()
@@ -25,8 +27,9 @@ def main() -> None:
     arguments = parse_arguments()
     try:
         study = read_study(arguments.study)
-        histories = table_histories(study, arguments.table, load_runs(study))
-        save(training_curves(histories, study.tables[arguments.table].title), arguments.output)
+        table = table_of(study, arguments.table)
+        histories = table_histories(table, load_runs(study, matrix.runs_of_table(study, table)))
+        save(training_curves(histories, table.title), arguments.output)
     except ValueError as error:
         sys.exit(f"error: {error}")
 

@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 
 from ablation.analysis.figures import METADATA, save
-from ablation.analysis.landscape.figures import landscape_figures, read_frames
+from ablation.analysis.landscape.figures import landscape_figures
+from ablation.analysis.landscape.tables import read_landscape
 from ablation.analysis.runs import read_study
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", required=True, help="the resolved study, JSON")
+    parser.add_argument("--study", required=True, help="the checked study, JSON")
     parser.add_argument("--folder", required=True, help="folder of the landscape's CSV files; the figures go there too")
     return parser.parse_args()
 
@@ -25,7 +26,7 @@ def main() -> None:
     arguments = parse_arguments()
     try:
         study = read_study(arguments.study)
-        for name, figure in landscape_figures(read_frames(arguments.folder), study).items():
+        for name, figure in landscape_figures(read_landscape(arguments.folder), study).items():
             save(figure, [Path(arguments.folder, name + ending) for ending in METADATA])
     except ValueError as error:
         sys.exit(f"error: {error}")

@@ -1,23 +1,26 @@
-"""Write the report of a study, and the table of all its runs.
+"""Write the report of a study from its tables.
 
-Usage: python write_report.py --study results/study.json --output results/report.md --runs-csv results/tables/runs.csv
+Usage: python write_report.py --study results/study.json --runs results/tables/runs.csv --landscape results/landscape
+           --output results/report.md
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
-from ablation.analysis.report import write_report
-from ablation.analysis.runs import load_runs, read_study
-from ablation.analysis.tables import write_csv
+from ablation.analysis.report import read_tables, render
+from ablation.analysis.runs import read_study
+from ablation.files import write_text
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", required=True, help="the resolved study, JSON")
+    parser.add_argument("--study", required=True, help="the checked study, JSON")
+    parser.add_argument("--runs", required=True, type=Path, help="CSV of all runs, beside the comparisons' CSV files")
+    parser.add_argument("--landscape", required=True, type=Path, help="folder of the landscape's CSV files")
     parser.add_argument("--output", required=True, help="Markdown to write; it links to figures/ beside it")
-    parser.add_argument("--runs-csv", required=True, help="CSV of all runs to write")
     parser.add_argument("--configfile", nargs="*", default=[], help="config files for the commands that it names")
     return parser.parse_args()
 
@@ -26,9 +29,8 @@ def main() -> None:
     arguments = parse_arguments()
     try:
         study = read_study(arguments.study)
-        runs = load_runs(study)
-        write_csv(runs, arguments.runs_csv)
-        write_report(study, runs, arguments.output, arguments.configfile)
+        tables = read_tables(study, arguments.runs, arguments.landscape)
+        write_text(arguments.output, render(study, tables, arguments.configfile))
     except ValueError as error:
         sys.exit(f"error: {error}")
 

@@ -17,7 +17,7 @@ from ablation.files import write_text
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--configfile", nargs="+", required=True, help="the study")
+    parser.add_argument("--configfile", nargs="*", default=[], help="the study")
     parser.add_argument("--config", type=json.loads, default={}, help="values that win over those of the files")
     parser.add_argument("--output", type=Path, required=True, help="the file to write")
     arguments = parser.parse_args()

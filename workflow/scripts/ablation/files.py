@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @contextmanager
-def whole_file(path: str | Path, keep: str | Path | None = None) -> Iterator[Path]:
+def atomic_write(path: str | Path, keep: str | Path | None = None) -> Iterator[Path]:
     """A path beside `path` to write to; it becomes `path`, synced to disk, when the block ends without an error.
 
     The temporary name keeps the ending, since some writers choose their format by it. With `keep`, the file that was
@@ -54,5 +54,5 @@ def remove_unfinished(folder: Path) -> None:
 
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file whole."""
-    with whole_file(path) as aside:
+    with atomic_write(path) as aside:
         aside.write_text(text, encoding="utf-8")

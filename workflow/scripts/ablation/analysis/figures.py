@@ -20,15 +20,14 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from ablation.analysis.runs import load_history
-from ablation.analysis.tables import table_of
 from ablation.config.matrix import Run
-from ablation.config.study import Study
-from ablation.files import whole_file
+from ablation.config.study import Table
+from ablation.files import atomic_write
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; without their yellow, which is too light for lines.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("", "o", "s", "^", "D")
-HELDOUT_LINE: Final = "-"
+HELD_OUT_LINE: Final = "-"
 TRAIN_LINE: Final = "--"
 BAND_STRENGTH = 0.18
 # Characters of the legend's font beside each other in a figure.
@@ -54,20 +53,20 @@ STYLE: dict[Any, Any] = {
 METADATA = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}
 
 # The epochs of each run, by label.
-Histories = Mapping[str, Sequence[pd.DataFrame]]
+HistoriesByLabel = Mapping[str, Sequence[pd.DataFrame]]
 
 
-def table_histories(study: Study, table_id: str, runs: pd.DataFrame) -> Histories:
+def table_histories(table: Table, runs: pd.DataFrame) -> HistoriesByLabel:
     """The epochs of the runs behind each row of a table, by label: the completed ones or, where all diverged, those.
 
     A variant that is in several rows is shown once, under its first label.
 
     Raises:
-        ValueError: the study has no such table, or a history is damaged.
+        RecordError: a run has lost its history.
     """
     histories: dict[str, list[pd.DataFrame]] = {}
     labels: dict[str, str] = {}
-    for row in table_of(study, table_id).rows:
+    for row in table.rows:
         labels.setdefault(row.variant, row.label)
     for variant, label in labels.items():
         suffix, seeds = _shown_seeds(runs[runs["variant"] == variant])
@@ -87,7 +86,7 @@ def _shown_seeds(runs: pd.DataFrame) -> tuple[str, list[int]]:
     return "", []
 
 
-def training_curves(histories: Histories, title: str) -> Figure:
+def training_curves(histories: HistoriesByLabel, title: str) -> Figure:
     """Loss and accuracy (%) by epoch, one colour a label: the mean of its histories, and their range as a band."""
     with mpl.rc_context(STYLE):
         columns, lines = _legend_shape(list(histories))
@@ -119,14 +118,14 @@ def save(figure: Figure, paths: Iterable[str | Path]) -> None:
     for path in map(Path, paths):
         if path.suffix not in METADATA:
             raise ValueError(f"{path}: figures end in one of {', '.join(METADATA)}")
-        with whole_file(path) as aside, mpl.rc_context(STYLE):
+        with atomic_write(path) as aside, mpl.rc_context(STYLE):
             figure.savefig(aside, metadata=METADATA[path.suffix])
 
 
 def _draw(axes: Axes, frames: Sequence[pd.DataFrame], quantity: str, index: int) -> None:
     """Held-out and training curve of one label, the held-out one on top."""
     colour, marker = _look(index)
-    for part, style, strength in (("train", TRAIN_LINE, 0.55), ("heldout", HELDOUT_LINE, 1.0)):
+    for part, style, strength in (("train", TRAIN_LINE, 0.55), ("held_out", HELD_OUT_LINE, 1.0)):
         curve = spread(frames, f"{part}_{quantity}")
         epochs = curve.index.to_numpy()
         # A line of one point cannot be seen, nor can a band.
@@ -138,7 +137,7 @@ def _draw(axes: Axes, frames: Sequence[pd.DataFrame], quantity: str, index: int)
             color=colour,
             alpha=strength,
             marker=marker or ("o" if single else ""),
-            markerfacecolor=colour if part == "heldout" else "white",
+            markerfacecolor=colour if part == "held_out" else "white",
             markevery=max(1, len(curve) // 8),
             label=part,
         )
@@ -189,7 +188,7 @@ def _add_title(figure: Figure, title: str) -> None:
     """Above the panels the title and what each kind of line is: one legend, since a figure's title would overlap it."""
     grey = "#444444"
     kinds = [
-        Line2D([], [], color=grey, linestyle=HELDOUT_LINE, label="held-out images"),
+        Line2D([], [], color=grey, linestyle=HELD_OUT_LINE, label="held-out images"),
         Line2D([], [], color=grey, linestyle=TRAIN_LINE, label="training images"),
         Patch(color=grey, alpha=BAND_STRENGTH, linewidth=0, label="range over seeds"),
     ]

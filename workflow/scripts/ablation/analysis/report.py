@@ -1,27 +1,29 @@
-"""Runs and tables -> the report, one Markdown file. No torch.
+"""Tables -> the report, one Markdown file. No torch.
 
-In: a study and the frame of `runs.load_runs`. Out: `report.md`, which links to `figures/` and `landscape/` beside it.
-What did not finish is named with the command to run it again; with no run at all there is still a report.
+In: a study and its tables, which the other rules computed. Out: `report.md`, which links to `figures/` and `landscape/`
+beside it. What did not finish is named with the command to rerun it; with no run at all there is still a report.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ablation.analysis.frames import read_csv
 from ablation.analysis.landscape.report import landscape_section
+from ablation.analysis.landscape.tables import read_landscape
 from ablation.analysis.markdown import NOTHING, amount, escaped, markdown_table, number
-from ablation.analysis.runs import EARLIER, FINISHED
-from ablation.analysis.tables import comparison, cost, settings_overview, settings_text
+from ablation.analysis.runs import COLUMNS, EARLIER, FINISHED
+from ablation.analysis.tables import COMPARISON, cost, settings_overview, settings_text
 from ablation.config.settings import flat, spec
 from ablation.config.study import Study
-from ablation.files import write_text
 
 COUNTED = ("diverged", "missing")
 ACCURACY_COLUMN = "accuracy"
@@ -44,20 +46,38 @@ ORIGINS = {
 }
 
 
-def write_report(study: Study, runs: pd.DataFrame, path: str | Path, configfiles: Sequence[str] = ()) -> None:
-    """Write the report whole."""
-    write_text(path, render(study, runs, configfiles))
+@dataclass(frozen=True)
+class Tables:
+    """What the report shows: all runs, the comparisons by table, and the landscape's tables by name."""
+
+    runs: pd.DataFrame
+    comparisons: Mapping[str, pd.DataFrame]
+    landscape: Mapping[str, pd.DataFrame]
 
 
-def render(study: Study, runs: pd.DataFrame, configfiles: Sequence[str] = ()) -> str:
+def read_tables(study: Study, runs: Path, landscape: Path) -> Tables:
+    """The tables of a study's report: `runs.csv`, the comparisons beside it, and those in the landscape's folder.
+
+    Raises:
+        ValueError: one is not there, or damaged.
+    """
+    return Tables(
+        runs=read_csv(runs, COLUMNS),
+        comparisons={table: read_csv(runs.with_name(f"{table}.csv"), COMPARISON) for table in study.tables},
+        landscape=read_landscape(landscape) if study.landscape else {},
+    )
+
+
+def render(study: Study, tables: Tables, configfiles: Sequence[str] = ()) -> str:
     """The report as Markdown. `configfiles` are those that Snakemake needs for this study; none: its default."""
+    runs = tables.runs
     origins = origin_counts(runs)
     sections = {
         "summary": _summary(study, runs),
         "notices": list(_notices(study)),
         "losses": list(_losses(runs, configfiles)),
-        "tables": [_table(study, table_id, runs) for table_id in study.tables],
-        "landscape": landscape_section(study, runs),
+        "tables": [_table(study, name, comparison) for name, comparison in tables.comparisons.items()],
+        "landscape": landscape_section(study, tables.landscape),
         "chosen_on": _chosen_on(study),
         "kept": kept_text(runs),
         "base": settings_text(flat(spec(study.matrix.base))),
@@ -121,14 +141,14 @@ def _lost(row: dict[str, Any], configfiles: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _table(study: Study, table_id: str, runs: pd.DataFrame) -> dict[str, Any]:
+def _table(study: Study, table_id: str, comparison: pd.DataFrame) -> dict[str, Any]:
     table = study.tables[table_id]
     return {
         "id": table_id,
         "title": table.title,
         "note": table.note,
-        "markdown": comparison_markdown(comparison(study, table_id, runs)),
-        "averaged": [escaped(row.label) for row in table.rows if row.figure == "averaged"],
+        "markdown": comparison_markdown(comparison),
+        "averaged": [escaped(row.label) for row in table.rows if row.accuracy == "averaged"],
     }
 
 
@@ -200,7 +220,8 @@ def origin_counts(runs: pd.DataFrame) -> dict[str, dict[str, int]]:
     if finished.empty:
         return {}
     return {
-        name: finished[column].fillna("unknown").value_counts(sort=False).to_dict() for column, name in ORIGINS.items()
+        name: finished[column].replace("", "unknown").value_counts(sort=False).to_dict()
+        for column, name in ORIGINS.items()
     }
 
 

@@ -6,13 +6,14 @@ epochs of a run. Accuracies are top-1 in percent, losses means over the images, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from pydantic import ValidationError
 
+from ablation.analysis.frames import frame
 from ablation.config import matrix
 from ablation.config.matrix import Run
 from ablation.config.settings import RunSettings, changes, spec
@@ -25,7 +26,8 @@ FINISHED = ("completed", "diverged")
 # Whether a run's code is that of today.
 CURRENT, EARLIER = "current", "earlier"
 LOST = ("missing", "outdated", "damaged")
-KINDS = {
+Histories = Mapping[tuple[str, int], pd.DataFrame]
+COLUMNS = {
     "variant": "object",
     "seed": "int64",
     "status": "object",
@@ -65,16 +67,17 @@ def read_study(path: str | Path) -> Study:
         raise ValueError(f"{path} holds no valid study; delete it and run `snakemake {path}`") from error
 
 
-def load_runs(study: Study) -> pd.DataFrame:
-    """One row a run of the matrix, in its order, with the columns `KINDS`.
+def load_runs(study: Study, chosen: Iterable[Run] | None = None) -> pd.DataFrame:
+    """One row a run, of the whole matrix or the chosen ones, in their order, with the columns `COLUMNS`.
 
     `status` is that of the record, or `missing` (no record), `damaged` (not readable) or `outdated` (of other settings
     or other data than now). A run of these three has no figures here, so none can slip into a table; `problem` says
     why.
     """
+    runs = matrix.runs(study) if chosen is None else chosen
     data_digest = digest_of_data(study)
-    rows = [_row(run, study.matrix.settings[run.variant], data_digest) for run in matrix.runs(study)]
-    return pd.DataFrame(rows, columns=list(KINDS)).astype(KINDS)
+    rows = [_row(run, study.matrix.settings[run.variant], data_digest) for run in runs]
+    return frame(rows, COLUMNS)
 
 
 def load_history(run: Run) -> pd.DataFrame:
@@ -93,6 +96,16 @@ def load_history(run: Run) -> pd.DataFrame:
         raise RecordError(
             f"{path} is missing or damaged: {error}. `snakemake {run.metrics} --force` reruns it"
         ) from error
+
+
+def load_histories(runs: pd.DataFrame) -> dict[tuple[str, int], pd.DataFrame]:
+    """The epochs of each finished run, by variant and seed.
+
+    Raises:
+        RecordError: a finished run has lost its history.
+    """
+    finished = runs.loc[runs["status"].isin(FINISHED), ["variant", "seed"]]
+    return {key: load_history(Run(*key)) for key in finished.itertuples(index=False, name=None)}
 
 
 def _row(run: Run, settings: RunSettings, data_digest: str | None) -> dict[str, Any]:

@@ -6,25 +6,31 @@ Accuracies are top-1 on the test images in percent, differences in percentage po
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ablation.analysis.frames import frame
 from ablation.analysis.runs import FINISHED, LOST
 from ablation.config.settings import NOT_SET, changes, spec
 from ablation.config.study import Row, Study, Table
-from ablation.files import whole_file
 
+COMPARISON = {
+    "variant": "object",
+    "label": "object",
+    "n": "int64",
+    "mean": "float64",
+    "std": "float64",
+    "reported": "float64",
+    "difference": "float64",
+    "last_mean": "float64",
+    "last_std": "float64",
+    "diverged": "int64",
+    "missing": "int64",
+}
 ACCURACY_OF = {"best": "best_accuracy", "averaged": "averaged_accuracy"}
 SECONDS_PER_HOUR = 3600
 BYTES_PER_GIB = 2**30
-
-
-def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a table whole, numbers with four decimals, nothing where there is no number."""
-    with whole_file(path) as aside:
-        frame.to_csv(aside, index=False, float_format="%.4f", lineterminator="\n")
 
 
 def table_of(study: Study, table_id: str) -> Table:
@@ -38,21 +44,18 @@ def table_of(study: Study, table_id: str) -> Table:
     return study.tables[table_id]
 
 
-def comparison(study: Study, table_id: str, runs: pd.DataFrame) -> pd.DataFrame:
-    """One line a row of the table, with the study's figure beside ours.
+def comparison(table: Table, runs: pd.DataFrame) -> pd.DataFrame:
+    """One line a row of the table, with the reference's accuracy beside ours.
 
     Mean and sample standard deviation are over the `n` completed runs. Diverged runs are left out of them and counted,
     and so are missing ones, among them the outdated and the damaged.
-
-    Raises:
-        ValueError: the study has no such table.
     """
-    return pd.DataFrame([_line(row, runs[runs["variant"] == row.variant]) for row in table_of(study, table_id).rows])
+    return frame([_line(row, runs[runs["variant"] == row.variant]) for row in table.rows], COMPARISON)
 
 
 def _line(row: Row, runs: pd.DataFrame) -> dict[str, Any]:
     completed = runs[runs["status"] == "completed"]
-    accuracy = completed[ACCURACY_OF[row.figure]].dropna()
+    accuracy = completed[ACCURACY_OF[row.accuracy]].dropna()
     reported = float("nan") if row.reported is None else row.reported
     return {
         "variant": row.variant,

@@ -18,15 +18,16 @@ from typing import Any
 
 from submitit import AutoExecutor
 
-from ablation.cluster import commands
 from ablation.cluster import slurm as cluster
-from ablation.cluster.jobs import Job, job_name
+from ablation.cluster.jobs import SubmittedJob, job_name, train_options
 from ablation.cluster.submission import Commands, link_log, make_executor, refresh, submit
 from ablation.config import matrix
 from ablation.config.loading import load_study
+from ablation.config.settings import spec_json
 from ablation.config.study import Study
-from ablation.runs.results import check_results, digest_of_data, is_finished
+from ablation.runs.results import check_results, data_folder, digest_of_data, is_finished
 
+TRAIN = "workflow/scripts/train.py"
 PROFILE = Path("profiles", "submitit", "config.yaml")
 
 
@@ -65,9 +66,10 @@ def name_of(study: Study, run: matrix.Run) -> str:
 
 
 def packs_of(study: Study, runs: Sequence[matrix.Run]) -> list[Sequence[matrix.Run]]:
-    """The runs of each job: one, or several seeds of a variant, as `seeds_per_job` says."""
-    by_variant = [list(same) for _, same in groupby(runs, attrgetter("variant"))]
-    return [pack for same in by_variant for pack in matrix.packs(same, study.jobs.seeds_per_job)]
+    """The runs of each job: one, or with `pack_seeds` all of a variant."""
+    if not study.packs_seeds:
+        return [[run] for run in runs]
+    return [list(same) for _, same in groupby(runs, attrgetter("variant"))]
 
 
 def resources_of(study: Study, profile: dict[str, Any], runs_per_job: int) -> dict[str, Any]:
@@ -93,7 +95,7 @@ def prepare_data(study: Study) -> None:
     Raises:
         ValueError: that failed; why stands above.
     """
-    folder = commands.data_folder(study)
+    folder = data_folder(study)
     if not Path(folder, "data.json").exists():
         print(f"Preparing the data set {study.data.name}", flush=True)
         command = ["python", "workflow/scripts/prepare_data.py", "--data", study.data.model_dump_json()]
@@ -101,14 +103,30 @@ def prepare_data(study: Study) -> None:
             raise ValueError("the data could not be prepared. No job was submitted.")
 
 
+def train_command(study: Study, pack: Sequence[matrix.Run]) -> str:
+    """What the rule `train` would run for these runs of one variant."""
+    variant = pack[0].variant
+    log = f"{pack[0].directory}/train.log" if len(pack) == 1 else f"results/runs/{variant}/train.log"
+    options = {
+        "--study": study.study,
+        "--data": str(data_folder(study)),
+        "--threads": str(study.jobs.threads * len(pack)),
+        "--checkpoint-seconds": str(study.jobs.checkpoint_seconds),
+        "--spec": spec_json(study.matrix.settings[variant]),
+    }
+    runs = ["--run", *(str(run.directory) for run in pack)]
+    command = ["python", TRAIN, *runs, *chain(*options.items()), *train_options(study)]
+    return f"exec {shlex.join(command)} >> {shlex.quote(log)} 2>&1"
+
+
 def submit_packs(
     study: Study, packs: Sequence[Sequence[matrix.Run]], executor: AutoExecutor, parallel: int
-) -> list[Job]:
+) -> list[SubmittedJob]:
     """Submit them as one array. On one machine, where nothing queues, as many jobs as may run, each with its share."""
     executor.update_parameters(slurm_array_parallelism=parallel)
     jobs = len(packs) if executor.cluster == "slurm" else min(parallel, len(packs))
     shares = [packs[first::jobs] for first in range(jobs)]
-    work = [Commands([commands.train_command(study, pack) for pack in share]) for share in shares]
+    work = [Commands([train_command(study, pack) for pack in share]) for share in shares]
     names = [" ".join(name_of(study, run) for pack in share for run in pack) for share in shares]
     for run in chain(*packs):  # where the shell writes the log
         Path(run.directory).mkdir(parents=True, exist_ok=True)
@@ -119,7 +137,7 @@ def submit_packs(
     return submitted
 
 
-def explain(jobs: Sequence[Job], parallel: int, configfiles: Sequence[str]) -> None:
+def explain(jobs: Sequence[SubmittedJob], parallel: int, configfiles: Sequence[str]) -> None:
     """Say what was submitted, how to watch and to stop it, and what to do next."""
     on_slurm = jobs[0].cluster == "slurm"
     ids = [jobs[0].job_id.split("_")[0]] if on_slurm else [job.job_id for job in jobs]

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ablation.config.study import Study
 from ablation.files import write_text
 
 JOBS = Path(".snakemake", "submitit")
@@ -19,7 +20,7 @@ CHECKED = JOBS / "checked"
 
 
 @dataclass(frozen=True)
-class Job:
+class SubmittedJob:
     """One job: its name says what it does (several names: several runs), `folder` holds its log."""
 
     job_id: str
@@ -33,19 +34,19 @@ class Job:
         write_text(JOBS / f"{self.job_id}.json", json.dumps(asdict(self)))
 
 
-def read_jobs() -> list[Job]:
-    return [Job(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(JOBS.glob("*.json"))]
+def read_jobs() -> list[SubmittedJob]:
+    return [SubmittedJob(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(JOBS.glob("*.json"))]
 
 
-def read_job(job_id: str) -> Job:
+def read_job(job_id: str) -> SubmittedJob:
     """The job of this id; one that nobody remembers has failed, so that it is submitted again.
 
     Local jobs have process ids, which come again: a new job then takes the place of the old.
     """
     path = JOBS / f"{job_id}.json"
     if not path.exists():
-        return Job(job_id, name="forgotten", folder=str(JOBS), cluster="none", state="failed")
-    return Job(**json.loads(path.read_text(encoding="utf-8")))
+        return SubmittedJob(job_id, name="forgotten", folder=str(JOBS), cluster="none", state="failed")
+    return SubmittedJob(**json.loads(path.read_text(encoding="utf-8")))
 
 
 def job_name(study: str, rule: str, variant: str, seed: int | str) -> str:
@@ -53,7 +54,7 @@ def job_name(study: str, rule: str, variant: str, seed: int | str) -> str:
     return f"{study}-{rule}-{variant}-seed{seed}"
 
 
-def running_job(names: Sequence[str]) -> Job | None:
+def running_job(names: Sequence[str]) -> SubmittedJob | None:
     """The job for one of these that has not ended, as far as was known when the states were last asked for."""
     running = [job for job in read_jobs() if job.state == "running"]
     return next((job for job in running if {*names} & {*job.name.split()}), None)
@@ -62,9 +63,8 @@ def running_job(names: Sequence[str]) -> Job | None:
 def names_of_runs(properties: Mapping[str, Any]) -> list[str]:
     """Study, rule, variant and seed of each run that a job of Snakemake's makes, from the properties of its script."""
     study, variant = properties["params"]["study"], properties["wildcards"]["variant"]
-    kind = properties["rule"].partition("_")[0]
     seeds = [Path(output).parent.name.removeprefix("seed") for output in properties["output"]]
-    return [job_name(study, kind, variant, seed) for seed in seeds]
+    return [job_name(study, properties["rule"], variant, seed) for seed in seeds]
 
 
 def ids_that_run(snakemake_jobs: Iterable[Any], study: str) -> list[str]:
@@ -75,3 +75,9 @@ def ids_that_run(snakemake_jobs: Iterable[Any], study: str) -> list[str]:
     ]
     found = [running_job(names_of_runs(each)) for each in properties]
     return list(dict.fromkeys(job.job_id for job in found if job is not None))
+
+
+def train_options(study: Study) -> list[str]:
+    """What the scripts that train need to know and what changes no result, as options."""
+    components = ["--components", *study.components] if study.components else []
+    return components + ["--keep"] * study.keep

@@ -3,12 +3,10 @@
 Each check is one call of a SLURM command, whatever the number of jobs.
 """
 
-import asyncio
 import os
 import shlex
 import shutil
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -107,24 +105,3 @@ def log_beside_runs(jobs: list[Any]) -> None:
         link.parent.mkdir(parents=True, exist_ok=True)
         if not link.is_symlink() and not link.exists():
             link.symlink_to(os.path.relpath(logs, link.parent))
-
-
-def name_jobs(workflow: Any, study: str) -> None:
-    """The executor names all jobs of a call alike, and finds them by it; rule, variant and seed are in the comment."""
-    executor = workflow.scheduler._executor
-    executor.run_uuid = f"{study}_{executor.run_uuid}"
-
-
-def wake_at_the_end(workflow: Any) -> None:
-    """Between two looks at the queue the executor sleeps for one to three minutes, also when no job is left.
-
-    Here it looks three times as often, still with one call for all jobs, and ends with its last job.
-    """
-    executor = workflow.scheduler._executor
-
-    async def sleep() -> None:
-        end = time.monotonic() + executor.next_seconds_between_status_checks / 3
-        while executor.wait and time.monotonic() < end:
-            await asyncio.sleep(1)
-
-    executor.sleep = sleep

@@ -25,7 +25,7 @@ import submitit
 from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmissionError, JobPaths
 from submitit.slurm.slurm import SlurmJob
 
-from ablation.cluster.jobs import CHECKED, Job, read_jobs
+from ablation.cluster.jobs import CHECKED, SubmittedJob, read_jobs
 
 LOGS = Path("results", "logs", "submitit")
 # How often a job may reach its time limit and resume: enough for any training, and an end for one that never gets on.
@@ -136,7 +136,7 @@ def make_executor(name: str, threads: int, resources: Mapping[str, Any]) -> subm
     return executor
 
 
-def submit(executor: submitit.AutoExecutor, work: Sequence[Commands], names: Sequence[str]) -> list[Job]:
+def submit(executor: submitit.AutoExecutor, work: Sequence[Commands], names: Sequence[str]) -> list[SubmittedJob]:
     """Submit these as one job array (one job, where it is one), and remember them."""
     try:
         with detached():
@@ -144,7 +144,7 @@ def submit(executor: submitit.AutoExecutor, work: Sequence[Commands], names: Seq
     except (FailedJobError, FailedSubmissionError) as error:
         raise SubmissionError(f"SLURM did not take {executor.parameters['job_name']}: {error}") from error
     jobs = [
-        Job(job.job_id, name, str(executor.folder), executor.cluster)
+        SubmittedJob(job.job_id, name, str(executor.folder), executor.cluster)
         for job, name in zip(submitted, names, strict=True)
     ]
     for job in jobs:
@@ -168,7 +168,7 @@ def detached() -> Iterator[None]:
             os.dup2(saved, stream)
 
 
-def refresh() -> list[Job]:
+def refresh() -> list[SubmittedJob]:
     """The jobs that still ran, in their state of now: one call of sacct for all of them."""
     CHECKED.parent.mkdir(parents=True, exist_ok=True)
     CHECKED.touch()
@@ -180,7 +180,7 @@ def refresh() -> list[Job]:
     return now
 
 
-def _updated(job: Job, state: str) -> Job:
+def _updated(job: SubmittedJob, state: str) -> SubmittedJob:
     if JobPaths(job.folder, job.job_id).result_pickle.exists():
         return replace(job, state="success")
     if state in ALIVE_STATES:
@@ -192,12 +192,12 @@ def _updated(job: Job, state: str) -> Job:
     return replace(job, doubted=doubted)
 
 
-def log_of(job: Job) -> Path:
+def log_of(job: SubmittedJob) -> Path:
     """What the job wrote, and SLURM about it."""
     return Path(os.path.relpath(JobPaths(job.folder, job.job_id).stdout))
 
 
-def link_log(job: Job, directory: Path) -> None:
+def link_log(job: SubmittedJob, directory: Path) -> None:
     """Let the job's log, in which SLURM says why it ended, lie in the run's folder too, in `slurm/` or `local/`."""
     link = directory / job.cluster / f"{job.job_id}.log"
     link.parent.mkdir(parents=True, exist_ok=True)
@@ -205,12 +205,12 @@ def link_log(job: Job, directory: Path) -> None:
     link.symlink_to(os.path.relpath(log_of(job), link.parent))
 
 
-def _local_state(job: Job) -> str:
+def _local_state(job: SubmittedJob) -> str:
     """Submitit knows a local job's state only in the process that submitted it."""
     return "RUNNING" if _local_processes(job) else "FAILED"
 
 
-def _local_processes(job: Job) -> list[psutil.Process]:
+def _local_processes(job: SubmittedJob) -> list[psutil.Process]:
     """The processes of a local job; none when it has ended, also where its id has been given to another process."""
     with suppress(psutil.Error):
         controller = psutil.Process(int(job.job_id))
@@ -233,7 +233,7 @@ def _slurm_states(job_ids: Sequence[str]) -> dict[str, str]:
     return {job_id: "PENDING" if queued is None or job_id in queued else word for job_id, word in words.items()}
 
 
-def cancel(jobs: Sequence[Job]) -> None:
+def cancel(jobs: Sequence[SubmittedJob]) -> None:
     """End these jobs with all their processes. What takes over two seconds happens in the background."""
     slurm = [job.job_id for job in jobs if job.cluster == "slurm"]
     if slurm:

@@ -14,9 +14,7 @@ from snakemake.cli import parse_config
 from snakemake.common.configfile import load_configfile
 
 from ablation.config.plain_yaml import TOO_DEEP, ConfigError, Refused, check_nodes, read_plain, shown
-
-# Snakemake hands these to the shell of a cluster's job without quoting them as a shell needs it.
-UNQUOTED = "'\"\\$`\n"
+from ablation.config.texts import UNSAFE_IN_SHELL
 
 
 def check(arguments: Sequence[str]) -> None:
@@ -33,7 +31,7 @@ def check(arguments: Sequence[str]) -> None:
 
 def _errors_in_files(paths: Sequence[str]) -> Iterator[str]:
     for path in paths:
-        if set(path) & set(UNQUOTED):
+        if set(path) & set(UNSAFE_IN_SHELL):
             yield f"{shown(path)}: the name of a config file may hold no quotes, $, ` or \\; rename it"
             continue
         try:

@@ -27,7 +27,7 @@ from ablation.config.strict import Strict
 from ablation.config.texts import choices, shown
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60)]
-MOST_VARIANTS = 100_000
+MAX_VARIANTS = 100_000
 _IDENTIFIER = TypeAdapter(Identifier)
 
 
@@ -188,8 +188,8 @@ def _chosen(axes: Mapping[str, list[Point]], expansion: Expansion) -> list[dict[
     if sample is not None and sample.count > total:
         raise GridError(("random", "count"), f"{sample.count} is more than the grid's {total} combinations")
     count = total if sample is None else sample.count
-    if count > MOST_VARIANTS:
-        raise GridError(("grid",), f"makes {count:,} variants; {MOST_VARIANTS:,} at most: draw some with random")
+    if count > MAX_VARIANTS:
+        raise GridError(("grid",), f"makes {count:,} variants; {MAX_VARIANTS:,} at most: draw some with random")
     chosen = range(total) if sample is None else _drawn(total, sample)
     return [_combination(axes, left[index]) for index in chosen]
 
@@ -207,8 +207,8 @@ def _drawn(total: int, sample: Sample) -> list[int]:
 
 def _not_excluded(axes: Mapping[str, list[Point]], exclude: Sequence[Mapping[str, Any]], total: int) -> list[int]:
     """The numbers of the combinations that no exclusion names."""
-    if total > MOST_VARIANTS:
-        raise GridError(("exclude",), f"is for grids of {MOST_VARIANTS:,} combinations at most, and this has {total:,}")
+    if total > MAX_VARIANTS:
+        raise GridError(("exclude",), f"is for grids of {MAX_VARIANTS:,} combinations at most, and this has {total:,}")
     excluded = [_exclusion(axes, at, given) for at, given in enumerate(exclude)]
     left, used = [], set[int]()
     for index in range(total):

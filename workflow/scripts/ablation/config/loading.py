@@ -18,8 +18,8 @@ from ablation.config.landscape_models import find_models
 from ablation.config.matrix import Matrix, Resolved
 from ablation.config.plain_yaml import (
     CONTROL,
-    MOST_LEVELS,
-    MOST_VALUES,
+    MAX_LEVELS,
+    MAX_VALUES,
     TOO_DEEP,
     TOO_MANY,
     ConfigError,
@@ -28,14 +28,14 @@ from ablation.config.plain_yaml import (
 )
 from ablation.config.problems import Problem, describe
 from ablation.config.study import Study
-from ablation.config.texts import choices, shown, suggestion
+from ablation.config.texts import UNSAFE_IN_SHELL, choices, shown, suggestion
 from ablation.config.yaml_layers import read_layers
 
-MOST_ERRORS = 50
-MOST_RUNS = 100_000
+MAX_ERRORS = 50
+MAX_RUNS = 100_000
 RESERVED_TABLE = "runs"
-# In the name of an input file: braces are Snakemake's wildcards, and a cluster's job gives the others to its shell.
-UNQUOTED = "{}'\"\\$`\n"
+# In the name of an input file they are wildcards to Snakemake.
+BRACES = "{}"
 
 
 def load_study(paths: Sequence[str | Path], overrides: Mapping[str, Any] | None = None) -> Study:
@@ -48,9 +48,9 @@ def load_study(paths: Sequence[str | Path], overrides: Mapping[str, Any] | None 
     study, problems = _check(layers.config)
     if study is not None and not problems:
         return study
-    errors = [f"{layers.place(path)}: {dotted(path)}: {text}" for path, text in problems[:MOST_ERRORS]]
-    if len(problems) > MOST_ERRORS:
-        errors.append(f"{layers.place(())}: and more; these are the first {MOST_ERRORS}")
+    errors = [f"{layers.place(path)}: {dotted(path)}: {text}" for path, text in problems[:MAX_ERRORS]]
+    if len(problems) > MAX_ERRORS:
+        errors.append(f"{layers.place(())}: and more; these are the first {MAX_ERRORS}")
     raise ConfigError(errors)
 
 
@@ -68,18 +68,18 @@ def _check(config: dict[str, Any]) -> tuple[Study | None, list[Problem]]:
 
 def _first(problems: Iterator[Problem]) -> list[Problem]:
     """As many as are shown, and one more: a hostile config has them without end."""
-    return list(islice(problems, MOST_ERRORS + 1))
+    return list(islice(problems, MAX_ERRORS + 1))
 
 
 def _strange_values(config: dict[str, Any]) -> Iterator[Problem]:
     """What no setting can be; and a tree without end, which `--config` can make as a file cannot."""
     pending: list[tuple[KeyPath, Any]] = [((), config)]
-    for count in range(MOST_VALUES + 1):
+    for count in range(MAX_VALUES + 1):
         if not pending:
             return
         path, value = pending.pop()
-        if count == MOST_VALUES or len(path) > MOST_LEVELS:
-            yield path[:1], TOO_MANY if count == MOST_VALUES else TOO_DEEP
+        if count == MAX_VALUES or len(path) > MAX_LEVELS:
+            yield path[:1], TOO_MANY if count == MAX_VALUES else TOO_DEEP
             return
         if any(isinstance(text, str) and CONTROL.search(text) for text in (*path[-1:], value)):
             yield path, f"{shown(value)} is not valid: it, or its key, holds a control character"
@@ -158,8 +158,8 @@ def _row_problems(study: Study, resolved: Resolved) -> Iterator[Problem]:
             if row.variant not in names:
                 known = f"{suggestion(row.variant, names)}Variants: {choices(names)}"
                 yield (*path, "variant"), f"no variant {shown(row.variant)}; {known}"
-            elif row.figure == "averaged" and settings is not None and settings.averaging.name == "none":
-                yield (*path, "figure"), f"variant '{row.variant}' has no average: set averaging: swa"
+            elif row.accuracy == "averaged" and settings is not None and settings.averaging.name == "none":
+                yield (*path, "accuracy"), f"variant '{row.variant}' has no average: set averaging: swa"
 
 
 def _seed_problems(study: Study) -> Iterator[Problem]:
@@ -172,8 +172,8 @@ def _seed_problems(study: Study) -> Iterator[Problem]:
 
 def _run_count_problems(study: Study, matrix: Matrix) -> Iterator[Problem]:
     runs = len(matrix.variants) * len(study.seeds)
-    if runs > MOST_RUNS:
-        yield ("variants",), f"with {len(study.seeds)} seeds they make {runs:,} runs; a study has {MOST_RUNS:,} at most"
+    if runs > MAX_RUNS:
+        yield ("variants",), f"with {len(study.seeds)} seeds they make {runs:,} runs; a study has {MAX_RUNS:,} at most"
 
 
 def _table_problems(study: Study) -> Iterator[Problem]:
@@ -187,6 +187,6 @@ def _data_problems(study: Study) -> Iterator[Problem]:
     if study.data.path is None:
         text = "is missing: name: images needs the folder or the tar of train/<class>/* and test/<class>/*"
         yield ("data", "path"), text
-    elif set(study.data.path) & set(UNQUOTED):
+    elif set(study.data.path) & set(UNSAFE_IN_SHELL + BRACES):
         text = f"{shown(study.data.path)} holds a brace, quote, $, `, \\ or line break; rename it"
         yield ("data", "path"), text

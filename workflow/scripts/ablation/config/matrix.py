@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from ablation.config.grid import MOST_VARIANTS, Expansion, Variant, expand
+from ablation.config.grid import MAX_VARIANTS, Expansion, Variant, expand
 from ablation.config.kinds import Catalog, Component, ImageShape, as_mapping
-from ablation.config.plain_yaml import MOST_LEVELS, KeyPath
+from ablation.config.plain_yaml import MAX_LEVELS, KeyPath
 from ablation.config.problems import Problem, describe
 from ablation.config.settings import (
     DEFAULTS,
@@ -35,7 +35,7 @@ from ablation.config.settings import (
 from ablation.config.texts import choices, shown, suggestion
 
 if TYPE_CHECKING:
-    from ablation.config.study import Study
+    from ablation.config.study import Study, Table
 
 
 @dataclass(frozen=True, order=True)
@@ -149,8 +149,8 @@ def _expanded(sections: Sections) -> tuple[dict[str, Variant], list[Problem]]:
             if other.entry != entry:
                 text = f"makes the variant '{variant.name}', and '{other.entry}' makes one of that name; rename one"
                 problems.append((("variants", entry), text))
-        if len(variants) > MOST_VARIANTS:
-            return {}, [(("variants",), f"make more than {MOST_VARIANTS:,} variants; {MOST_VARIANTS:,} at most")]
+        if len(variants) > MAX_VARIANTS:
+            return {}, [(("variants",), f"make more than {MAX_VARIANTS:,} variants; {MAX_VARIANTS:,} at most")]
     return variants, problems
 
 
@@ -170,8 +170,8 @@ def _with_likeness(entry: str, sections: Sections, above: tuple[str, ...] = ()) 
         )
     if like in (entry, *above):
         raise LikeError("leads back to this variant")
-    if len(above) > MOST_LEVELS:
-        raise LikeError(f"leads through more than {MOST_LEVELS} variants, each like another")
+    if len(above) > MAX_LEVELS:
+        raise LikeError(f"leads through more than {MAX_LEVELS} variants, each like another")
     below = _with_likeness(like, sections, (entry, *above))
     settings = {key: value for key, value in below.items() if key not in Expansion.model_fields}
     return merge(settings, given, sections.catalog)
@@ -321,9 +321,9 @@ def runs_of(variants: Iterable[str], study: Study) -> list[Run]:
     return [Run(variant, seed) for variant, seed in product(dict.fromkeys(variants), study.seeds)]
 
 
-def runs_of_table(study: Study, table: str) -> list[Run]:
+def runs_of_table(study: Study, table: Table) -> list[Run]:
     """The runs that a table compares."""
-    return runs_of((row.variant for row in study.tables[table].rows), study)
+    return runs_of((row.variant for row in table.rows), study)
 
 
 def runs_of_landscape(study: Study) -> list[Run]:
@@ -334,8 +334,3 @@ def runs_of_landscape(study: Study) -> list[Run]:
 def probed_runs(study: Study) -> list[Run]:
     """The runs that are trained once more with probes."""
     return runs_of((name for model in study.landscape_models for name in model.probed.values()), study)
-
-
-def packs(seeds: Sequence[Any], size: int) -> list[Sequence[Any]]:
-    """The seeds in their order, so many in a pack, and what is left in the last."""
-    return [seeds[start : start + size] for start in range(0, len(seeds), size)]

@@ -21,11 +21,11 @@ KeyPath = tuple[str | int, ...]
 # What YAML holds only as an escape ("\\0"): it would reach files, figures and command lines.
 CONTROL = yaml.reader.Reader.NON_PRINTABLE
 
-MOST_BYTES = 1_000_000
-MOST_VALUES = 100_000
-MOST_LEVELS = 50
-TOO_MANY = f"holds more than {MOST_VALUES:,} values, counting what aliases repeat; a study has far fewer"
-TOO_DEEP = f"is nested more than {MOST_LEVELS} levels deep, or an alias (*name) is inside what it repeats"
+MAX_BYTES = 1_000_000
+MAX_VALUES = 100_000
+MAX_LEVELS = 50
+TOO_MANY = f"holds more than {MAX_VALUES:,} values, counting what aliases repeat; a study has far fewer"
+TOO_DEEP = f"is nested more than {MAX_LEVELS} levels deep, or an alias (*name) is inside what it repeats"
 
 
 class ConfigError(ValueError):
@@ -100,8 +100,8 @@ def read_text(path: str | Path) -> str:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
             raise ConfigError([f"{name}: is not a file; give the name of a YAML file"])
-        if status.st_size > MOST_BYTES:
-            raise ConfigError([f"{name}: has {status.st_size:,} bytes; a study has far fewer than {MOST_BYTES:,}"])
+        if status.st_size > MAX_BYTES:
+            raise ConfigError([f"{name}: has {status.st_size:,} bytes; a study has far fewer than {MAX_BYTES:,}"])
         return Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError([f"{name}: cannot be read: {error.strerror}"]) from error
@@ -126,9 +126,9 @@ def check_nodes(root: yaml.Node | None) -> None:
     while pending:
         node, level = pending.pop()
         count += 1
-        if count > MOST_VALUES:
+        if count > MAX_VALUES:
             raise refusal(root, TOO_MANY)
-        if level > MOST_LEVELS:
+        if level > MAX_LEVELS:
             raise refusal(node, TOO_DEEP)
         if isinstance(node, yaml.MappingNode):
             for key, _ in node.value:

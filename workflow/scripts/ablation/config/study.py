@@ -55,7 +55,7 @@ class Row(Strict):
     variant: Identifier
     label: str = Field(min_length=1)
     reported: float | None = Field(None, ge=0, le=100, description="the study's test accuracy, %")
-    figure: Literal["best", "averaged"] = Field(
+    accuracy: Literal["best", "averaged"] = Field(
         "best", description="the accuracy to compare: of the best epoch, or of the SWA average"
     )
 
@@ -118,7 +118,7 @@ class Landscape(Strict):
     reported: dict[Quantity, str] = Field(default_factory=dict, description="what the study says, by quantity")
 
 
-class Jobs(Strict):
+class JobOptions(Strict):
     """What a training job asks for, and how it works. None of this changes a result, so none of it reruns anything."""
 
     threads: PositiveInt = Field(1, description="processor cores of a job")
@@ -129,7 +129,7 @@ class Jobs(Strict):
         ge=0,
         description="seconds between two checkpoints in an epoch; its end has one too, if the last is a tenth as old",
     )
-    seeds_per_job: PositiveInt = Field(1, description="runs of one variant that one job trains side by side")
+    pack_seeds: bool = Field(False, description="train all seeds of a variant side by side, in one job")
 
 
 class Study(Strict):
@@ -147,7 +147,7 @@ class Study(Strict):
     )
     tables: dict[Identifier, Table] = Field(default_factory=dict)
     landscape: Landscape | None = None
-    jobs: Jobs = Jobs()
+    jobs: JobOptions = JobOptions()
     notes: tuple[str, ...] = Field((), description="decisions that the report prints")
     partial: bool = Field(False, description="report on the finished runs only")
     keep: bool = Field(False, description="keep runs that earlier training code finished; the report names them")
@@ -157,6 +157,11 @@ class Study(Strict):
         return self.model_dump_json(
             exclude_unset=True, exclude={"partial": True, "keep": True, "jobs": True, "data": {"path"}}
         )
+
+    @property
+    def packs_seeds(self) -> bool:
+        """Whether a job trains several runs."""
+        return self.jobs.pack_seeds and len(self.seeds) > 1
 
     @cached_property
     def catalog(self) -> Catalog:

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-MOST_NAMES = 100
+MAX_NAMES = 100
+# Snakemake hands names of files and values of `--config` to the shell of a cluster's job without quoting these.
+UNSAFE_IN_SHELL = "'\"\\$`\n"
 
 
 def shown(value: Any) -> str:
@@ -28,4 +30,4 @@ def suggestion(name: Any, names: Iterable[Any]) -> str:
 
 
 def _legible(names: Iterable[Any]) -> list[str]:
-    return [name for name in map(str, islice(names, MOST_NAMES)) if shown(name) == f"'{name}'"]
+    return [name for name in map(str, islice(names, MAX_NAMES)) if shown(name) == f"'{name}'"]

@@ -36,7 +36,7 @@ class Description(BaseModel):
     version: Literal[2] = VERSION
     name: str
     classes: tuple[str, ...]
-    held_out: Literal["validation", "test"]
+    held_out_part: Literal["validation", "test"]
     counts: dict[Literal["train", "validation", "test"], NonNegativeInt]
     digest: str
     arrays: dict[str, str]
@@ -45,7 +45,7 @@ class Description(BaseModel):
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Description:
         splits = [split for split, count in self.counts.items() if count]
-        if not {"train", "test", self.held_out} <= set(splits):
+        if not {"train", "test", self.held_out_part} <= set(splits):
             raise ValueError("counts: there are no images to train on, to choose the best epoch, or to test on")
         if set(self.arrays) != {f"{split}_{kind}" for split, kind in product(splits, KINDS)}:
             raise ValueError("counts and arrays name different splits")

@@ -24,7 +24,7 @@ from sklearn.model_selection import train_test_split
 from ablation.config.study import DataConfig
 from ablation.data.arrays import KINDS, Description, digest_of, digest_of_all
 from ablation.data.image_files import LAYOUT, DataError, Place, image_files, path_of, place_of
-from ablation.files import whole_file, write_text
+from ablation.files import atomic_write, write_text
 
 SPLIT_SEED = 0
 DIGITS_TEST_SHARE = 0.2
@@ -68,7 +68,7 @@ def prepare(config: DataConfig, output: Path, identity: str = "") -> None:
 def _write(output: Path, description: Description, arrays: Mapping[str, np.ndarray]) -> None:
     _clear(output)
     for name, array in arrays.items():
-        with whole_file(output / f"{name}.npy") as aside, open(aside, "wb") as file:
+        with atomic_write(output / f"{name}.npy") as aside, open(aside, "wb") as file:
             # `np.save` would not tell why it could write only a part.
             np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
             file.write(array.data)
@@ -82,7 +82,7 @@ def _description(
     return Description(
         name=config.name,
         classes=tuple(source.classes),
-        held_out="validation" if "validation" in splits else "test",
+        held_out_part="validation" if "validation" in splits else "test",
         counts={name: len(splits[name].labels) if name in splits else 0 for name in ("train", "validation", "test")},
         digest=digest_of_all(digests),
         arrays=digests,
@@ -213,7 +213,7 @@ def _download_cifar10(archive: Path) -> None:
     from torchvision.datasets import CIFAR10, utils  # noqa: PLC0415
 
     try:
-        with whole_file(archive) as aside:
+        with atomic_write(archive) as aside:
             utils.download_url(CIFAR10.url, aside.parent, aside.name, CIFAR10.tgz_md5)
     except (OSError, RuntimeError, HTTPException) as error:
         raise DataError(

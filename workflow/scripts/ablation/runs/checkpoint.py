@@ -16,11 +16,11 @@ from typing import Any
 import torch
 
 from ablation.config.settings import changes
-from ablation.files import whole_file
+from ablation.files import atomic_write
 
 FORMAT = "ablation checkpoint 1, sha256"
 # Raise it when `state_dict` of the training, or of a part of it, holds something else than before.
-STATE_VERSION = 2
+STATE_VERSION = 3
 NEWEST = "checkpoint.pt"
 PREVIOUS = "checkpoint.previous.pt"
 DAMAGED = "checkpoint.damaged.pt"
@@ -43,7 +43,7 @@ class Checkpoints:
         buffer = BytesIO()
         torch.save({"identity": self.identity, **state}, buffer)
         payload = buffer.getbuffer()
-        with whole_file(self.newest, keep=self.previous) as aside, open(aside, "wb") as file:
+        with atomic_write(self.newest, keep=self.previous) as aside, open(aside, "wb") as file:
             file.write(f"{FORMAT} {hashlib.sha256(payload).hexdigest()}\n".encode())
             file.write(payload)
 

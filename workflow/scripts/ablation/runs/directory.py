@@ -18,7 +18,7 @@ import torch
 
 from ablation.config.kinds import Activation
 from ablation.config.settings import RunSettings
-from ablation.files import remove_unfinished, whole_file
+from ablation.files import atomic_write, remove_unfinished
 from ablation.training.loop import Weights
 
 
@@ -33,16 +33,16 @@ def weights_name(kind: str, settings: RunSettings, accuracy: float) -> str:
     return "_".join([kind, *(choice.display_name for choice in choices), f"{round(accuracy * 100)}.pth"])
 
 
-class HeldError(RuntimeError):
+class LockedError(RuntimeError):
     """Another process works in the run's directory."""
 
 
 @contextmanager
-def held(directory: Path) -> Iterator[None]:
+def locked(directory: Path) -> Iterator[None]:
     """Have the directory for this process alone. The system ends the lock with the process, however that ends.
 
     Raises:
-        HeldError: another process has it, on this machine or on another that shares the file system.
+        LockedError: another process has it, on this machine or on another that shares the file system.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with open(directory / "run.lock", "a+", encoding="utf-8") as lock:
@@ -61,7 +61,7 @@ def _acquire(lock: TextIO) -> None:
     except BlockingIOError as error:
         lock.seek(0)
         holder = lock.read() or "another process"
-        raise HeldError(
+        raise LockedError(
             f"in use by {holder}. Two would overwrite each other's work: wait for that one, or end it"
         ) from error
     except OSError as error:
@@ -86,5 +86,5 @@ def clear(directory: Path) -> None:
 
 def save_weights(path: Path, weights: Weights) -> None:
     """Write a state dict whole; `torch.load(path, weights_only=True)` reads it."""
-    with whole_file(path) as aside:
+    with atomic_write(path) as aside:
         torch.save(weights, aside)

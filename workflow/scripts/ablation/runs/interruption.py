@@ -14,7 +14,7 @@ from ablation.training.meters import Clock
 # The scheduler's warnings ahead of the end (SLURM's and submitit's), an ordinary `kill`, and Ctrl-C.
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 # EX_TEMPFAIL of sysexits.h: not done, and the same command later resumes.
-GO_ON_LATER = 75
+RESUME_LATER = 75
 
 
 class RunInterruptedError(Exception):

@@ -21,7 +21,7 @@ from ablation.config.plain_yaml import ConfigError
 from ablation.config.settings import RunSettings, SpecError, read_spec, spec
 from ablation.runs import directory as run_directory
 from ablation.runs.checkpoint import Checkpoints, remove_checkpoints
-from ablation.runs.interruption import GO_ON_LATER, Listener, RunInterruptedError, SafePoints
+from ablation.runs.interruption import RESUME_LATER, Listener, RunInterruptedError, SafePoints
 from ablation.runs.progress import Progress, device_name
 from ablation.runs.provenance import git_commit, training_digest, versions
 from ablation.runs.records import Origin
@@ -33,7 +33,7 @@ WHAT_IS_KEPT = "What was trained is kept in the last checkpoint; once that is fi
 
 
 @dataclass(frozen=True)
-class Job:
+class RunContext:
     """Which run to train, on what. `directory` is where its files go; `probed`: whether it is probed on the way."""
 
     directory: Path
@@ -61,11 +61,11 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def start(arguments: argparse.Namespace, directory: Path, *, probed: bool = False) -> Job:
+def start(arguments: argparse.Namespace, directory: Path, *, probed: bool = False) -> RunContext:
     """Set threads and device (`auto`: a GPU where there is one), listen to signals, and say what is about to run."""
     torch.set_num_threads(arguments.threads)
     name = arguments.device if arguments.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    job = Job(
+    context = RunContext(
         directory=directory,
         probed=probed,
         study=arguments.study,
@@ -76,51 +76,51 @@ def start(arguments: argparse.Namespace, directory: Path, *, probed: bool = Fals
         checkpoint_seconds=arguments.checkpoint_seconds,
         listener=Listener(),
     )
-    job.listener.listen()
+    context.listener.listen()
     now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
-    print(f"{now}  {directory} on {device_name(job.device)}: {arguments.spec}", flush=True)
-    return job
+    print(f"{now}  {directory} on {device_name(context.device)}: {arguments.spec}", flush=True)
+    return context
 
 
-def train_on(job: Job, training: Training, data: Data, clock: Clock) -> None:
+def train_on(context: RunContext, training: Training, data: Data, clock: Clock) -> None:
     """Train to the end from the run's checkpoint, or from the beginning where it has none, writing new ones on the way.
 
     Raises:
         RunInterruptedError: a signal asked for the end; what was trained is in the checkpoint.
     """
-    checkpoints = Checkpoints(job.directory, identity(job, data))
+    checkpoints = Checkpoints(context.directory, identity(context, data))
     state = checkpoints.read()
     if state is None:
-        remove_checkpoints(job.directory)
-        run_directory.clear(job.directory)
+        remove_checkpoints(context.directory)
+        run_directory.clear(context.directory)
     else:
         training.load_state_dict(state["training"])
         clock.load_state_dict(state["clock"])
         training.interruptions += 1
         print(f"resumes from a checkpoint after {training.steps} steps", flush=True)
-    training.safe_point = SafePoints(training, clock, checkpoints, job.listener, job.checkpoint_seconds)
+    training.safe_point = SafePoints(training, clock, checkpoints, context.listener, context.checkpoint_seconds)
     train(training, data, clock, Progress.of(training, len(data.train)))
 
 
-def identity(job: Job, data: Data) -> dict[str, Any]:
+def identity(context: RunContext, data: Data) -> dict[str, Any]:
     """What must be the same for a checkpoint to be gone on from: all that the figures depend on."""
     return {
-        **spec(job.settings),
-        "seed": job.seed,
-        "code": training_digest(job.settings, probed=job.probed),
+        **spec(context.settings),
+        "seed": context.seed,
+        "code": training_digest(context.settings, probed=context.probed),
         "data": data.digest,
         "torch": str(torch.__version__),
-        "device": job.device.type,
+        "device": context.device.type,
     }
 
 
-def origin(job: Job, data: Data) -> Origin:
+def origin(context: RunContext, data: Data) -> Origin:
     """How the record of this job is made; the code is what its settings make it use."""
     return Origin(
-        device=device_name(job.device),
+        device=device_name(context.device),
         versions=versions("torch", "numpy"),
         git_commit=git_commit(),
-        code_digest=training_digest(job.settings, probed=job.probed),
+        code_digest=training_digest(context.settings, probed=context.probed),
         data_digest=data.digest,
     )
 
@@ -136,8 +136,8 @@ def errors_for_users(target: Path, components: Sequence[str]) -> Iterator[None]:
         yield
     except RunInterruptedError as error:
         print(f"{target.parent}: {error}; the same command resumes it: snakemake {target}", flush=True)
-        sys.exit(GO_ON_LATER)
-    except (ValidationError, SpecError, ConfigError, PreparedDataError, run_directory.HeldError) as error:
+        sys.exit(RESUME_LATER)
+    except (ValidationError, SpecError, ConfigError, PreparedDataError, run_directory.LockedError) as error:
         sys.exit(f"error: {target.parent}: {error}")
     except OSError as error:
         name = error.filename or "a file"

@@ -23,32 +23,32 @@ def probe_for_users(arguments: argparse.Namespace) -> None:
 
 
 def probe_run(arguments: argparse.Namespace) -> None:
-    """Train as `train.py` does, with an observer."""
-    this = job.start(arguments, arguments.run, probed=True)
-    with run_directory.held(this.directory):
-        data = load_data(arguments.data, this.device)
-        clock = Clock(this.device)
-        training = Training.start(this.settings, data, this.seed, this.device)
-        training.observer = probe = Probe(arguments.every, arguments.step_sizes, clock)
-        job.train_on(this, training, data, clock)
-        write_record(this.directory / "probe.json", record(this, training, data, probe))
-        remove_checkpoints(this.directory)
+    """Train as `train.py` does, with a callback."""
+    context = job.start(arguments, arguments.run, probed=True)
+    with run_directory.locked(context.directory):
+        data = load_data(arguments.data, context.device)
+        clock = Clock(context.device)
+        training = Training.start(context.settings, data, context.seed, context.device)
+        training.callback = probe = Probe(arguments.every, arguments.step_sizes, clock)
+        job.train_on(context, training, data, clock)
+        write_record(context.directory / "probe.json", record(context, training, data, probe))
+        remove_checkpoints(context.directory)
 
 
-def record(this: job.Job, training: Training, data: Data, probe: Probe) -> ProbeRecord:
+def record(context: job.RunContext, training: Training, data: Data, probe: Probe) -> ProbeRecord:
     """What `probe.json` says."""
     steps, seconds = probe.steps(), probe.clock.seconds
     losses = [row["train_loss"] for row in training.outcome.history]
     return ProbeRecord(
-        study=this.study,
-        variant=this.variant,
-        seed=this.seed,
-        spec=spec(this.settings),
+        study=context.study,
+        variant=context.variant,
+        seed=context.seed,
+        spec=spec(context.settings),
         every=probe.every,
         step_sizes=tuple(probe.step_sizes),
         steps=tuple(steps),
         train_losses=tuple(loss if math.isfinite(loss) else None for loss in losses),
         seconds_per_step=seconds["training"] / training.steps,
         seconds_per_probe=seconds["probing"] / len(steps) if steps else None,
-        origin=job.origin(this, data),
+        origin=job.origin(context, data),
     )

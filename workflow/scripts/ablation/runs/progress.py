@@ -26,17 +26,17 @@ class Progress:
     def of(cls, training: Training, images: int) -> Progress:
         """That of a training as it stands, at its beginning or after an interruption."""
         best = training.outcome.best
-        return cls(training.settings.epochs, images, training.epoch - 1, best.heldout_accuracy if best else 0.0)
+        return cls(training.settings.epochs, images, training.epoch - 1, best.held_out_accuracy if best else 0.0)
 
     def __call__(self, row: EpochRow) -> None:
         epoch, elapsed = int(row["epoch"]), time.perf_counter() - self.started
         epochs_now = epoch - self.done
-        self.best = max(self.best, row["heldout_accuracy"])
+        self.best = max(self.best, row["held_out_accuracy"])
         print(
             f"epoch {epoch:3d}/{self.epochs}"
             f"  lr {row['learning_rate']:.2e}"
             f"  train {row['train_loss']:.4f} {row['train_accuracy']:5.2f} %"
-            f"  held out {row['heldout_loss']:.4f} {row['heldout_accuracy']:5.2f} %"
+            f"  held out {row['held_out_loss']:.4f} {row['held_out_accuracy']:5.2f} %"
             f"  best {self.best:5.2f} %"
             f"  {epochs_now * self.images / elapsed:,.0f} images/s"
             f"  {duration(elapsed / epochs_now * (self.epochs - epoch))} left",

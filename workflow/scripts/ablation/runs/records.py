@@ -12,17 +12,17 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from ablation.files import whole_file, write_text
-from ablation.training.outcome import Figures, ProbedStep, Score
+from ablation.files import atomic_write, write_text
+from ablation.training.outcome import FiniteModel, ProbedStep, Score
 
-RECORD_VERSION: Literal[3] = 3
+RECORD_VERSION: Literal[4] = 4
 HISTORY_COLUMNS = (
     "epoch",
     "learning_rate",
     "train_loss",
     "train_accuracy",
-    "heldout_loss",
-    "heldout_accuracy",
+    "held_out_loss",
+    "held_out_accuracy",
     "test_accuracy",
 )
 
@@ -34,7 +34,7 @@ class RecordError(ValueError):
     """A run's file is damaged or of another version."""
 
 
-class Cost(Figures):
+class Cost(FiniteModel):
     """What the run took, once Python had imported torch.
 
     `train_seconds` is the training loop alone, `device_seconds` evaluation too, and `wall_seconds` everything. What was
@@ -49,7 +49,7 @@ class Cost(Figures):
     interruptions: int
 
 
-class Origin(Figures):
+class Origin(FiniteModel):
     """How the run was made."""
 
     device: str
@@ -59,13 +59,13 @@ class Origin(Figures):
     data_digest: str
 
 
-class RunRecord(Figures):
+class RunRecord(FiniteModel):
     """One finished run. `status` is `diverged` where the loss became infinite or NaN: a result, not a failure.
 
     `epochs` are those begun: a diverged run diverged in the last of them.
     """
 
-    record_version: Literal[3] = RECORD_VERSION
+    record_version: Literal[4] = RECORD_VERSION
     study: str
     variant: str
     seed: int
@@ -77,18 +77,18 @@ class RunRecord(Figures):
     last: Score | None
     averaged: Score | None
     best_model: str | None
-    held_out: Literal["test", "validation"]
+    held_out_part: Literal["test", "validation"]
     cost: Cost
     origin: Origin
 
 
-class ProbeRecord(Figures):
+class ProbeRecord(FiniteModel):
     """A run that was trained once more and probed on the way.
 
     `step_sizes` are multiples of the learning rate. `train_losses` by epoch show that it is the same run.
     """
 
-    record_version: Literal[3] = RECORD_VERSION
+    record_version: Literal[4] = RECORD_VERSION
     study: str
     variant: str
     seed: int
@@ -140,7 +140,7 @@ def _read(path: str | Path, kind: type[Record]) -> Record:
 
 def write_history(path: str | Path, history: Iterable[Mapping[str, float]]) -> None:
     """Write `history.csv` whole, one line an epoch, with the columns `HISTORY_COLUMNS`."""
-    with whole_file(path) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, HISTORY_COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(history)

@@ -37,10 +37,15 @@ def check_results(study: Study, results: Path = Path("results")) -> None:
         return
 
 
+def data_folder(study: Study) -> Path:
+    """Where the study's prepared data lies."""
+    return Path("results", "data", study.data.name)
+
+
 def digest_of_data(study: Study) -> str | None:
     """That of the prepared data; None where they are not there any more, or damaged."""
     try:
-        return read_description(Path("results", "data", study.data.name)).digest
+        return read_description(data_folder(study)).digest
     except PreparedDataError:
         return None
 

@@ -16,11 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ablation.runs.interruption import GO_ON_LATER, SIGNALS
+from ablation.runs.interruption import RESUME_LATER, SIGNALS
 from ablation.runs.records import Origin, RecordError, read_record, write_record
 
 LOG = "train.log"
-FINISHED = "finished.json"
+FINISHED_RECORD = "finished.json"
 # Of a run that was asked to end before it listened, and so before it did anything.
 ENDED_EARLY = {-number for number in SIGNALS}
 
@@ -42,7 +42,7 @@ def train_side_by_side(directories: Sequence[Path], train: Callable[[Path], None
             print(f"{directory} ended with status {statuses[-1]}: {_last_line(directory / LOG)}", flush=True)
     if not any(statuses):
         return 0
-    return GO_ON_LATER if set(statuses) <= {0, GO_ON_LATER, *ENDED_EARLY} else 1
+    return RESUME_LATER if set(statuses) <= {0, RESUME_LATER, *ENDED_EARLY} else 1
 
 
 def put_back(directory: Path, spec: Mapping[str, Any], origin: Origin, *, keep: bool) -> bool:
@@ -50,14 +50,14 @@ def put_back(directory: Path, spec: Mapping[str, Any], origin: Origin, *, keep: 
 
     With `keep`, the code may be another.
     """
-    path = directory / FINISHED
+    path = directory / FINISHED_RECORD
     try:
         record = read_record(path)
     except (FileNotFoundError, RecordError):
         return False
     same_code = keep or record.origin.code_digest == origin.code_digest
     same_run = (record.spec, record.origin.data_digest) == (spec, origin.data_digest)
-    if not (same_code and same_run and (directory / (record.best_model or FINISHED)).exists()):
+    if not (same_code and same_run and (directory / (record.best_model or FINISHED_RECORD)).exists()):
         return False
     write_record(directory / "metrics.json", record)
     print("was finished by an earlier job", flush=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ablation.files import whole_file
+from ablation.files import atomic_write
 from ablation.runs.records import RecordError
 
 # Steps are counted from 1 over the whole run; the loss is without L1 penalty, the gradient's l2 norm before clipping.
@@ -21,7 +21,7 @@ def write_steps(path: str | Path, epochs: np.ndarray, losses: np.ndarray, gradie
     steps = np.arange(1, len(losses) + 1, dtype=np.int32)
     columns = (steps, epochs.astype(np.int32), losses.astype(np.float32), gradient_norms.astype(np.float32))
     arrays: dict[str, Any] = dict(zip(STEP_COLUMNS, columns, strict=True))
-    with whole_file(path) as aside:
+    with atomic_write(path) as aside:
         np.savez(aside, **arrays)
 
 

@@ -13,7 +13,7 @@ from ablation.runs import directory as run_directory
 from ablation.runs import job, records, step_trace
 from ablation.runs.checkpoint import remove_checkpoints
 from ablation.runs.progress import peak_memory
-from ablation.runs.side_by_side import FINISHED, put_back, train_side_by_side
+from ablation.runs.side_by_side import FINISHED_RECORD, put_back, train_side_by_side
 from ablation.training.data import Data, load_data
 from ablation.training.loop import Training
 from ablation.training.meters import Clock, StepTrace
@@ -26,7 +26,7 @@ def train_runs(arguments: argparse.Namespace) -> int:
     if len(arguments.run) > 1:
         return train_side_by_side(arguments.run, train)
     train(*arguments.run)
-    (arguments.run[0] / FINISHED).unlink(missing_ok=True)
+    (arguments.run[0] / FINISHED_RECORD).unlink(missing_ok=True)
     return 0
 
 
@@ -38,40 +38,42 @@ def train_for_users(arguments: argparse.Namespace, directory: Path) -> None:
 
 def train_run(arguments: argparse.Namespace, directory: Path) -> None:
     """Train, then write weights, history and, last of all, the record."""
-    this = job.start(arguments, directory)
-    with run_directory.held(directory):
-        data = load_data(arguments.data, this.device)
-        if put_back(directory, spec(this.settings), job.origin(this, data), keep=arguments.keep):
+    context = job.start(arguments, directory)
+    with run_directory.locked(directory):
+        data = load_data(arguments.data, context.device)
+        if put_back(directory, spec(context.settings), job.origin(context, data), keep=arguments.keep):
             return
-        clock = Clock(this.device)
-        training = Training.start(this.settings, data, this.seed, this.device)
-        job.train_on(this, training, data, clock)
+        clock = Clock(context.device)
+        training = Training.start(context.settings, data, context.seed, context.device)
+        job.train_on(context, training, data, clock)
         best_model = save_all(directory, training)
-        done = record(this, training, data, clock, best_model)
+        done = record(context, training, data, clock, best_model)
         if len(arguments.run) > 1:
-            records.write_record(directory / FINISHED, done)
+            records.write_record(directory / FINISHED_RECORD, done)
         records.write_record(directory / "metrics.json", done)
         remove_checkpoints(directory)
 
 
-def record(this: job.Job, training: Training, data: Data, clock: Clock, best_model: str | None) -> records.RunRecord:
+def record(
+    context: job.RunContext, training: Training, data: Data, clock: Clock, best_model: str | None
+) -> records.RunRecord:
     """What `metrics.json` says."""
     outcome = training.outcome
     return records.RunRecord(
-        study=this.study,
-        variant=this.variant,
-        seed=this.seed,
+        study=context.study,
+        variant=context.variant,
+        seed=context.seed,
         status="diverged" if outcome.diverged else "completed",
-        spec=spec(this.settings),
+        spec=spec(context.settings),
         parameters=sum(each.numel() for each in training.model.parameters() if each.requires_grad),
         epochs=len(outcome.history),
         best=outcome.best,
         last=outcome.last,
         averaged=outcome.averaged,
         best_model=best_model,
-        held_out=data.held_out,
+        held_out_part=data.held_out_part,
         cost=cost(training, clock, len(data.train)),
-        origin=job.origin(this, data),
+        origin=job.origin(context, data),
     )
 
 

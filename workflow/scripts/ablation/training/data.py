@@ -34,10 +34,10 @@ class Data:
     """Training images, the images that choose the best epoch, and the test images (the same, without a split)."""
 
     train: ImageSet
-    heldout: ImageSet
+    held_out: ImageSet
     test: ImageSet
     classes: int
-    held_out: str
+    held_out_part: str
     digest: str
 
     @property
@@ -53,10 +53,10 @@ def load_data(folder: Path, device: torch.device) -> Data:
     }
     return Data(
         train=sets["train"],
-        heldout=sets[description.held_out],
+        held_out=sets[description.held_out_part],
         test=sets["test"],
         classes=len(description.classes),
-        held_out=description.held_out,
+        held_out_part=description.held_out_part,
         digest=description.digest,
     )
 

@@ -18,7 +18,7 @@ from ablation.config.kinds import BatchAugmentation
 from ablation.config.settings import RunSettings
 from ablation.training.augment import normalise, plan_epoch, training_batches
 from ablation.training.data import Data, ImageSet
-from ablation.training.meters import Clock, State, StepTrace, Totals
+from ablation.training.meters import Clock, RunningAverages, State, StepTrace
 from ablation.training.outcome import Score
 from ablation.training.schedules import Schedule
 
@@ -27,7 +27,7 @@ Weights = dict[str, Tensor]
 EpochRow = dict[str, float]
 
 
-class Observer(Protocol):
+class Callback(Protocol):
     """Looks at the training before each step, and must leave it as it is."""
 
     def __call__(self, training: Training, inputs: Tensor, labels: Tensor) -> None: ...
@@ -87,10 +87,10 @@ class Training:
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     generator: torch.Generator
-    totals: Totals
+    running: RunningAverages
     epoch_start: Tensor
     trace: StepTrace | None = None
-    observer: Observer | None = None
+    callback: Callback | None = None
     safe_point: SafePoint = pass_by
     outcome: Outcome = field(default_factory=Outcome)
     epoch: int = 1
@@ -115,7 +115,7 @@ class Training:
             optimizer=optimizer,
             schedule=Schedule(settings, model, optimizer),
             generator=generator,
-            totals=Totals(device),
+            running=RunningAverages(device),
             epoch_start=generator.get_state(),
             trace=StepTrace(device) if settings.record_steps else None,
         )
@@ -137,7 +137,7 @@ class Training:
 
     def begin_next_epoch(self) -> None:
         self.epoch, self.step = self.epoch + 1, 0
-        self.totals = Totals(self.device)
+        self.running = RunningAverages(self.device)
         self.epoch_start = self.generator.get_state()
 
     def state_dict(self) -> State:
@@ -166,10 +166,10 @@ class Training:
             "model": self.model,
             "optimizer": self.optimizer,
             "schedule": self.schedule,
-            "totals": self.totals,
+            "running": self.running,
             "outcome": self.outcome,
             "trace": self.trace,
-            "observer": self.observer,
+            "callback": self.callback,
         }
         return {name: part for name, part in parts.items() if part is not None}
 
@@ -194,7 +194,7 @@ def train(training: Training, data: Data, clock: Clock, report: Callable[[EpochR
         if training.trace is not None:
             training.trace.end_epoch()
         report(row)
-        if not (math.isfinite(row["train_loss"]) and math.isfinite(row["heldout_loss"])):
+        if not (math.isfinite(row["train_loss"]) and math.isfinite(row["held_out_loss"])):
             outcome.diverged = True
             return outcome
         end_epoch(training, row)
@@ -206,10 +206,10 @@ def train(training: Training, data: Data, clock: Clock, report: Callable[[EpochR
 def end_epoch(training: Training, row: EpochRow) -> None:
     """Keep the epoch's weights where they are the best so far, and set the next learning rate."""
     outcome = training.outcome
-    outcome.last = _score(*(row[key] for key in ("epoch", "heldout_loss", "heldout_accuracy", "test_accuracy")))
-    if outcome.best is None or outcome.last.heldout_accuracy > outcome.best.heldout_accuracy:
+    outcome.last = _score(*(row[key] for key in ("epoch", "held_out_loss", "held_out_accuracy", "test_accuracy")))
+    if outcome.best is None or outcome.last.held_out_accuracy > outcome.best.held_out_accuracy:
         outcome.best, outcome.best_weights = outcome.last, weights_of(training.model)
-    training.schedule.end_epoch(training.epoch, training.model, row["heldout_loss"])
+    training.schedule.end_epoch(training.epoch, training.model, row["held_out_loss"])
     training.begin_next_epoch()
     training.safe_point(epoch_ended=True)
 
@@ -220,14 +220,14 @@ def train_and_evaluate(training: Training, data: Data, clock: Clock) -> EpochRow
     with clock.measure("training"):
         train_loss, train_accuracy = train_epoch(training, data.train)
     with clock.measure("evaluation"):
-        heldout_loss, heldout_accuracy, test_accuracy = evaluate_heldout(training.model, data, training)
+        held_out_loss, held_out_accuracy, test_accuracy = evaluate_held_out(training.model, data, training)
     return {
         "epoch": training.epoch,
         "learning_rate": learning_rate,
         "train_loss": train_loss,
         "train_accuracy": train_accuracy,
-        "heldout_loss": heldout_loss,
-        "heldout_accuracy": heldout_accuracy,
+        "held_out_loss": held_out_loss,
+        "held_out_accuracy": held_out_accuracy,
         "test_accuracy": test_accuracy,
     }
 
@@ -236,14 +236,14 @@ def train_epoch(training: Training, images: ImageSet) -> tuple[float, float]:
     """The rest of one pass over the training images: the pass's mean loss without the L1 penalty, and its accuracy."""
     training.model.train()
     for inputs, labels in training.remaining_batches(images):
-        if training.observer is not None:
-            training.observer(training, inputs, labels)
+        if training.callback is not None:
+            training.callback(training, inputs, labels)
         logits = training.model(inputs)
         loss = training.criterion(logits, labels)
         update(training, loss)
-        training.totals.add(loss, logits, labels)
+        training.running.add(loss, logits, labels)
         training.safe_point()
-    return training.totals.means()
+    return training.running.means()
 
 
 def update(training: Training, loss: Tensor) -> None:
@@ -278,23 +278,23 @@ def l1_norm(parameters: Iterable[Tensor]) -> Tensor:
     return sum(rest, start=first)
 
 
-def evaluate_heldout(model: nn.Module, data: Data, training: Training) -> tuple[float, float, float]:
+def evaluate_held_out(model: nn.Module, data: Data, training: Training) -> tuple[float, float, float]:
     """Loss and accuracy on the held-out images, and accuracy on the test images where these are others."""
-    loss, accuracy = evaluate(model, data.heldout, training)
-    return loss, accuracy, accuracy if data.held_out == "test" else evaluate(model, data.test, training)[1]
+    loss, accuracy = evaluate(model, data.held_out, training)
+    return loss, accuracy, accuracy if data.held_out_part == "test" else evaluate(model, data.test, training)[1]
 
 
 @torch.no_grad()
 def evaluate(model: nn.Module, images: ImageSet, training: Training) -> tuple[float, float]:
     """Mean loss and top-1 accuracy (%) of a network on images that are only normalised."""
     model.eval()
-    totals = Totals(training.device)
+    running = RunningAverages(training.device)
     parts = zip(images.images.split(EVALUATION_BATCH), images.labels.split(EVALUATION_BATCH), strict=True)
     for batch, labels in parts:
         logits = model(normalise(batch, training.settings))
-        totals.add(training.criterion(logits, labels), logits, labels)
+        running.add(training.criterion(logits, labels), logits, labels)
         training.safe_point()
-    return totals.means()
+    return running.means()
 
 
 def finish_average(training: Training, data: Data) -> None:
@@ -303,7 +303,7 @@ def finish_average(training: Training, data: Data) -> None:
     if average is None:
         return
     model = average.finish(stoppable_inputs(training, data.train))
-    outcome.averaged = _score(training.settings.epochs, *evaluate_heldout(model, data, training))
+    outcome.averaged = _score(training.settings.epochs, *evaluate_held_out(model, data, training))
     outcome.averaged_weights = weights_of(model)
 
 
@@ -314,11 +314,11 @@ def stoppable_inputs(training: Training, images: ImageSet) -> Iterator[Tensor]:
         yield inputs
 
 
-def _score(epoch: float, heldout_loss: float, heldout_accuracy: float, test_accuracy: float) -> Score:
+def _score(epoch: float, held_out_loss: float, held_out_accuracy: float, test_accuracy: float) -> Score:
     return Score(
         epoch=int(epoch),
-        heldout_loss=heldout_loss,
-        heldout_accuracy=heldout_accuracy,
+        held_out_loss=held_out_loss,
+        held_out_accuracy=held_out_accuracy,
         test_accuracy=test_accuracy,
     )
 

@@ -54,7 +54,7 @@ class Clock:
         self._part, self._since = part, now
 
 
-class Totals:
+class RunningAverages:
     """Loss and accuracy summed on the device, read once at the end."""
 
     def __init__(self, device: torch.device):

@@ -8,13 +8,13 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 
-class Figures(BaseModel):
+class FiniteModel(BaseModel):
     """Frozen, of finite numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Score(Figures):
+class Score(FiniteModel):
     """How good one set of weights is.
 
     Held-out images choose the best epoch: the validation split where there is one, else the test images, as the study
@@ -22,12 +22,12 @@ class Score(Figures):
     """
 
     epoch: int
-    heldout_loss: float
-    heldout_accuracy: float
+    held_out_loss: float
+    held_out_accuracy: float
     test_accuracy: float
 
 
-class ProbedStep(Figures):
+class ProbedStep(FiniteModel):
     """A walk along the negative gradient from the weights before step `step` (counted from 1), on that step's batch.
 
     `path_losses` and `gradient_distances` are those at each step size of the record: the objective there, and the l2

@@ -66,7 +66,7 @@ def objective_of_batch(training: Training, inputs: Tensor, labels: Tensor) -> Lo
 
 @dataclass
 class Probe:
-    """An observer of the training that walks along the negative gradient at every `every`-th step.
+    """A callback of the training that walks along the negative gradient at every `every`-th step.
 
     `step_sizes` are multiples of the learning rate.
     """

@@ -18,12 +18,12 @@ class Schedule:
         self.scheduler = settings.scheduler.build(optimizer, settings.epochs)
         self.average = settings.averaging.build(model, optimizer)
 
-    def end_epoch(self, epoch: int, model: nn.Module, heldout_loss: float) -> None:
+    def end_epoch(self, epoch: int, model: nn.Module, held_out_loss: float) -> None:
         """Step once, after the epoch `epoch`, counted from 1."""
         if self.average is not None and self.average.begins(epoch):
             self.average.end_epoch(model)
         elif isinstance(self.scheduler, ReduceLROnPlateau):
-            self.scheduler.step(heldout_loss)
+            self.scheduler.step(held_out_loss)
         elif self.scheduler is not None:
             self.scheduler.step()
 

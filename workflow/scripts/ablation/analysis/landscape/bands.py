@@ -1,77 +1,36 @@
 """Loss landscape of two models, without and with an ingredient (batch normalisation) -> frames. No torch.
 
-In: a study with a landscape section, the frame of `runs.load_runs`, and the files of the runs (`steps.npz`,
-`history.csv`, `probe.json`) below the working directory. Out: the band of losses over the learning rates, what the
-probes along the negative gradient saw, which learning rates train, and the figures behind the claims. Without any
-finished run the frames are empty. Fails with `RecordError` where a finished run has lost its history or its steps.
+In: a study with a landscape section, the frame of `runs.load_runs`, the histories of the finished runs, and for the
+bands their `steps.npz`. Out: the band of losses over the learning rates, and which learning rates train. Without any
+finished run the frames are empty.
 
-Losses are means over a batch, accuracies top-1 in percent, steps and epochs are counted from 1. The probes' measures
-are those of Santurkar, Tsipras, Ilyas and Madry, "How Does Batch Normalization Help Optimization?" (NeurIPS 2018),
-section 3.
+Losses are means over a batch, accuracies top-1 in percent, steps and epochs are counted from 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ablation.analysis.runs import FINISHED, load_history
+from ablation.analysis.frames import frame, joined
+from ablation.analysis.landscape.files import TABLES
+from ablation.analysis.runs import FINISHED, Histories
 from ablation.config.landscape_models import LandscapeModel
-from ablation.config.matrix import Run
 from ablation.config.study import Landscape, Study
 from ablation.runs.step_trace import read_steps
 
-BAND_KINDS = {
-    "model": "object",
-    "seed": "int64",
-    "step": "int64",
-    "epoch": "int64",
-    "learning_rates": "int64",
-    "min": "float64",
-    "max": "float64",
-    "width": "float64",
-    "smoothed_min": "float64",
-    "smoothed_max": "float64",
-    "smoothed_width": "float64",
-}
-LEFT_OUT_KINDS = {"model": "object", "learning_rate": "float64"}
-RATE_KINDS = {
-    "model": "object",
-    "variant": "object",
-    "learning_rate": "float64",
-    "in_band": "bool",
-    "seed": "int64",
-    "status": "object",
-    "last_accuracy": "float64",
-    "trains": "boolean",
-    "epochs_to_mark": "Int64",
-}
-ACCURACY_KINDS = {
-    "model": "object",
-    "learning_rate": "float64",
-    "seed": "int64",
-    "epoch": "int64",
-    "heldout_accuracy": "float64",
-}
 
-
-def left_out(study: Study, runs: pd.DataFrame) -> dict[str, list[float]]:
-    """By model, the learning rates that are not in its band because a run diverged there, ascending."""
+def left_out(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
+    """One line a model and learning rate, ascending, that is not in its band because a run diverged there."""
     rates = _rate_of_variants(study)
     models = study.landscape_models
-    return {model.label: sorted(rates[variant] for variant in _diverged(model, runs)) for model in models}
-
-
-def left_out_frame(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
-    """The same, one line a model and learning rate."""
-    lines = [
-        {"model": model, "learning_rate": rate} for model, rates in left_out(study, runs).items() for rate in rates
-    ]
-    return frame(lines, LEFT_OUT_KINDS)
+    left = {model.label: sorted(rates[variant] for variant in _diverged(model, runs)) for model in models}
+    lines = [{"model": model, "learning_rate": rate} for model, of_model in left.items() for rate in of_model]
+    return frame(lines, TABLES["left_out"])
 
 
 def bands(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
@@ -91,7 +50,7 @@ def bands(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
             if len(kept) >= 2 and (kept["status"] == "completed").all():
                 band = _band(kept["directory"], landscape.smoothing_steps)
                 parts.append(band.assign(model=model.label, seed=seed, learning_rates=len(kept)))
-    return _joined(parts, BAND_KINDS)
+    return joined(parts, TABLES["bands"])
 
 
 def _diverged(model: LandscapeModel, runs: pd.DataFrame) -> set[str]:
@@ -119,14 +78,11 @@ def bands_by_epoch(bands: pd.DataFrame) -> pd.DataFrame:
     return widths.mean().reset_index()
 
 
-def learning_rates(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
+def learning_rates(study: Study, runs: pd.DataFrame, histories: Histories) -> pd.DataFrame:
     """One line a model, learning rate and seed: does it train, and in which epoch does it reach the accuracy mark?
 
     `in_band` says whether the study lists it for the band, also where a diverged run leaves it out. `trains` is empty
     of a run that is not finished; `epochs_to_mark` also where the mark is never reached.
-
-    Raises:
-        RecordError: a finished run has lost its history.
     """
     landscape, rates = landscape_of(study), _rate_of_variants(study)
     lines = [
@@ -136,13 +92,13 @@ def learning_rates(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
             "in_band": variant in model.band,
             **run[["variant", "seed", "status", "last_accuracy"]],
             "trains": _trains(run, landscape),
-            "epochs_to_mark": _epochs_to_mark(run, landscape),
+            "epochs_to_mark": _epochs_to_mark(run, landscape, histories),
         }
         for model in study.landscape_models
         for variant in dict.fromkeys((*model.band, *model.larger))
         for _, run in runs[runs["variant"] == variant].iterrows()
     ]
-    return frame(lines, RATE_KINDS)
+    return frame(lines, TABLES["learning_rates"])
 
 
 def _trains(run: pd.Series, landscape: Landscape) -> Any:
@@ -151,28 +107,25 @@ def _trains(run: pd.Series, landscape: Landscape) -> Any:
     return run["status"] == "completed" and bool(run["last_accuracy"] >= landscape.trained_accuracy)
 
 
-def _epochs_to_mark(run: pd.Series, landscape: Landscape) -> Any:
+def _epochs_to_mark(run: pd.Series, landscape: Landscape, histories: Histories) -> Any:
     if run["status"] not in FINISHED:
         return pd.NA
-    history = load_history(Run(run["variant"], run["seed"]))
-    reached = history["epoch"][history["heldout_accuracy"] >= landscape.accuracy_mark]
+    history = histories[run["variant"], run["seed"]]
+    reached = history["epoch"][history["held_out_accuracy"] >= landscape.accuracy_mark]
     return pd.NA if reached.empty else reached.iloc[0]
 
 
-def accuracies(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
-    """The held-out accuracy by epoch of every completed run of the bands.
-
-    Raises:
-        RecordError: a completed run has lost its history.
-    """
-    rates, completed = _rate_of_variants(study), runs[runs["status"] == "completed"]
+def accuracies(study: Study, runs: pd.DataFrame, histories: Histories) -> pd.DataFrame:
+    """The held-out accuracy by epoch of every completed run of the bands."""
+    rates = _rate_of_variants(study)
+    completed = set(runs.loc[runs["status"] == "completed", ["variant", "seed"]].itertuples(index=False, name=None))
     parts = []
     for model in study.landscape_models:
         for variant, seed in product(model.band, study.seeds):
-            if ((completed["variant"] == variant) & (completed["seed"] == seed)).any():
-                history = load_history(Run(variant, seed))[["epoch", "heldout_accuracy"]]
+            if (variant, seed) in completed:
+                history = histories[variant, seed][["epoch", "held_out_accuracy"]]
                 parts.append(history.assign(model=model.label, learning_rate=rates[variant], seed=seed))
-    return _joined(parts, ACCURACY_KINDS)
+    return joined(parts, TABLES["accuracies"])
 
 
 def landscape_of(study: Study) -> Landscape:
@@ -183,13 +136,3 @@ def landscape_of(study: Study) -> Landscape:
 
 def _rate_of_variants(study: Study) -> dict[str, float]:
     return {variant: settings.optimizer.learning_rate for variant, settings in study.matrix.settings.items()}
-
-
-def frame(lines: list[dict[str, Any]], kinds: Mapping[str, str]) -> pd.DataFrame:
-    """Lines with the columns and types `kinds`, also where there is no line."""
-    return pd.DataFrame(lines, columns=list(kinds)).astype(dict(kinds))
-
-
-def _joined(parts: list[pd.DataFrame], kinds: Mapping[str, str]) -> pd.DataFrame:
-    """The parts below each other; of no parts, an empty frame with the same columns."""
-    return pd.concat([frame([], kinds), *parts], ignore_index=True)[list(kinds)].astype(dict(kinds))

@@ -1,8 +1,7 @@
-"""The figures behind the claims on the landscape, by seed and over the seeds -> frames. No torch.
+"""The numbers behind the claims on the landscape, by seed and over the seeds -> frames. No torch.
 
-In: a study with a landscape section, the frame of `runs.load_runs`, and the files of the runs and probes. Out: each
-quantity without the ingredient, with it, and the ratio. Fails with `RecordError` where a finished run has lost its
-history or its steps.
+In: a study with a landscape section, and the tables of its learning rates, bands and probes. Out: each quantity without
+the ingredient, with it, and the ratio.
 """
 
 from __future__ import annotations
@@ -14,8 +13,7 @@ from typing import NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
-from ablation.analysis.landscape.bands import bands, landscape_of, learning_rates
-from ablation.analysis.landscape.probes import probes
+from ablation.analysis.landscape.bands import landscape_of
 from ablation.config.study import Quantity, Study
 
 UNITS: dict[Quantity, str] = {
@@ -38,7 +36,7 @@ COLUMN_OF_PROBES: dict[Quantity, str] = {
 }
 
 
-class Figure(NamedTuple):
+class Measurement(NamedTuple):
     """A quantity of one model and seed. `at_limit`: the truth may lie beyond what was tried."""
 
     quantity: Quantity
@@ -49,19 +47,16 @@ class Figure(NamedTuple):
     at_limit: bool = False
 
 
-def by_seed(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
-    """One line a quantity, pair of probed variants and seed: the figure without the ingredient, with it, and the ratio.
+def by_seed(study: Study, rates: pd.DataFrame, bands: pd.DataFrame, probes: pd.DataFrame) -> pd.DataFrame:
+    """One line a quantity, pair of probed variants and seed: the value without the ingredient, with it, and the ratio.
 
     `pair` is empty where no probes are behind it. `at_limit_...`: no learning rate of the band reached the mark, or
     the largest one that was tried still trains.
-
-    Raises:
-        RecordError: a finished run has lost its history or its steps.
     """
-    figures = pd.DataFrame(_figures(study, runs), columns=list(Figure._fields))
+    measurements = pd.DataFrame(_measurements(rates, bands, probes), columns=list(Measurement._fields))
     index = pd.MultiIndex.from_tuples(_keys(study), names=["quantity", "pair", "seed"])
     without, with_it = (
-        figures[figures["model"] == model.label].set_index(list(index.names)).reindex(index)
+        measurements[measurements["model"] == model.label].set_index(list(index.names)).reindex(index)
         for model in study.landscape_models
     )
     table = pd.DataFrame({"without": without["value"], "with": with_it["value"]}, dtype="float64")
@@ -82,31 +77,30 @@ def _keys(study: Study) -> list[tuple[Quantity, str, int]]:
     ]
 
 
-def _figures(study: Study, runs: pd.DataFrame) -> Iterator[Figure]:
-    rates = learning_rates(study, runs)
+def _measurements(rates: pd.DataFrame, bands: pd.DataFrame, probes: pd.DataFrame) -> Iterator[Measurement]:
     yield from _first_epochs(rates[rates["in_band"]])
-    yield from _widths(bands(study, runs))
-    yield from _probe_medians(probes(study))
+    yield from _widths(bands)
+    yield from _probe_medians(probes)
     yield from _largest_rates(rates)
 
 
-def _first_epochs(rates: pd.DataFrame) -> Iterator[Figure]:
+def _first_epochs(rates: pd.DataFrame) -> Iterator[Measurement]:
     """The fewest epochs to the mark over the learning rates; unknown while one of the runs is not finished."""
     for (model, seed), group in rates.groupby(["model", "seed"], sort=False):
         if group["trains"].notna().all():
             fewest = group["epochs_to_mark"].astype("float64").min()
-            yield Figure("epochs_to_mark", "", model, seed, fewest, at_limit=math.isnan(fewest))
+            yield Measurement("epochs_to_mark", "", model, seed, fewest, at_limit=math.isnan(fewest))
 
 
-def _widths(bands: pd.DataFrame) -> Iterator[Figure]:
+def _widths(bands: pd.DataFrame) -> Iterator[Measurement]:
     """Mean widths over all steps."""
     means = bands.groupby(["model", "seed"], sort=False)[list(COLUMN_OF_BANDS.values())].mean()
     for (model, seed), widths in means.iterrows():
         for quantity, column in COLUMN_OF_BANDS.items():
-            yield Figure(quantity, "", model, seed, widths[column])
+            yield Measurement(quantity, "", model, seed, widths[column])
 
 
-def _probe_medians(probes: pd.DataFrame) -> Iterator[Figure]:
+def _probe_medians(probes: pd.DataFrame) -> Iterator[Measurement]:
     """Medians over the probed steps, since at single ones the loss explodes."""
     columns = list(COLUMN_OF_PROBES.values())
     # A step whose path left the numbers is larger than any other; skipped, it would make the landscape look smooth.
@@ -114,10 +108,10 @@ def _probe_medians(probes: pd.DataFrame) -> Iterator[Figure]:
     medians = filled.groupby(["pair", "model", "seed"], sort=False)[columns].median()
     for (pair, model, seed), values in medians.iterrows():
         for quantity, column in COLUMN_OF_PROBES.items():
-            yield Figure(quantity, pair, model, seed, values[column])
+            yield Measurement(quantity, pair, model, seed, values[column])
 
 
-def _largest_rates(rates: pd.DataFrame) -> Iterator[Figure]:
+def _largest_rates(rates: pd.DataFrame) -> Iterator[Measurement]:
     """The largest learning rate that trains; unknown while a larger one is not finished."""
     for (model, seed), group in rates.groupby(["model", "seed"], sort=False):
         descending = group.sort_values("learning_rate", ascending=False)
@@ -125,18 +119,14 @@ def _largest_rates(rates: pd.DataFrame) -> Iterator[Figure]:
         if not candidates.empty and pd.notna(candidates["trains"].iloc[0]):
             largest = candidates["learning_rate"].iloc[0]
             at_limit = largest == group["learning_rate"].max()
-            yield Figure("largest_learning_rate", "", model, seed, largest, at_limit)
+            yield Measurement("largest_learning_rate", "", model, seed, largest, at_limit)
 
 
-def claims(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
-    """One line a quantity and pair: mean, sample standard deviation and number of the seeds' figures and ratios.
-
-    Raises:
-        RecordError: a finished run has lost its history or its steps.
-    """
+def claims(study: Study, by_seed: pd.DataFrame) -> pd.DataFrame:
+    """One line a quantity and pair: mean, sample standard deviation and number of the seeds' values and ratios."""
     reported = landscape_of(study).reported
     lines = []
-    for (quantity, pair), seeds in by_seed(study, runs).groupby(["quantity", "pair"], sort=False):
+    for (quantity, pair), seeds in by_seed.groupby(["quantity", "pair"], sort=False):
         line = {"quantity": quantity, "pair": pair, "unit": UNITS[quantity]}
         for name in ("without", "with", "ratio"):
             line |= _summary(name, seeds[name].dropna())
@@ -146,6 +136,6 @@ def claims(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _summary(name: str, values: pd.Series) -> dict[str, float]:
-    # Infinite figures have an infinite mean and no standard deviation.
+    # Infinite values have an infinite mean and no standard deviation.
     with np.errstate(invalid="ignore"):
         return {f"{name}_mean": values.mean(), f"{name}_std": values.std(ddof=1), f"{name}_n": len(values)}

@@ -1,14 +1,13 @@
 """Frames of the loss landscape -> its figures. No torch.
 
-In: the CSV files that `landscape.py` writes, and the study. Out: matplotlib figures; where runs are missing, the panel
-says so. Fails with a ValueError where the study has no landscape, or a file is not there or lacks a column.
+In: the landscape's tables and the study. Out: matplotlib figures; where runs are missing, the panel says so. Fails with
+a ValueError where the study has no landscape.
 """
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -23,20 +22,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ablation.analysis.figures import BAND_STRENGTH, COLOURS, LARGEST_LINEAR_RATIO, STYLE, plain
+from ablation.analysis.landscape.files import ACCURACY, BANDS, LEARNING_RATES, probe_figure_name
 from ablation.analysis.runs import FINISHED
 from ablation.config.study import Landscape, Study
 
-# The columns read of each CSV file.
-COLUMNS: Final = {
-    "bands": ("model", "seed", "step", "min", "max", "smoothed_min", "smoothed_max"),
-    "left_out": ("model", "learning_rate"),
-    "learning_rates": ("model", "learning_rate", "in_band", "seed", "status", "last_accuracy", "trains"),
-    "accuracies": ("model", "learning_rate", "seed", "epoch", "heldout_accuracy"),
-    "probes": (
-        *("pair", "optimizer", "model", "seed", "step", "learning_rate", "min_loss", "max_loss"),
-        *("min_gradient_distance", "max_gradient_distance", "smoothness"),
-    ),
-}
 GREY = "#444444"
 WIDTH: Final = 7.2
 # Characters of a caption beside each other in a figure.
@@ -49,35 +38,20 @@ RANGE_STRENGTH = 0.12
 SHOWN_SHARE = 0.995
 LARGEST_MULTIPLE = 3
 
-Frames = Mapping[str, pd.DataFrame]
 
-
-def read_frames(folder: str | Path) -> dict[str, pd.DataFrame]:
-    """The CSV files of `COLUMNS`, by name.
-
-    Raises:
-        ValueError: one is not there or lacks a column.
-    """
-    return {name: _read_frame(Path(folder, f"{name}.csv"), columns) for name, columns in COLUMNS.items()}
-
-
-def landscape_figures(frames: Frames, study: Study) -> dict[str, Figure]:
+def landscape_figures(tables: Mapping[str, pd.DataFrame], study: Study) -> dict[str, Figure]:
     """All figures of the landscape, by the name of their file.
 
     Raises:
         ValueError: the study has no landscape.
     """
     figures = {
-        "bands": bands_figure(frames["bands"], frames["left_out"], study),
-        "accuracy": accuracy_figure(frames["accuracies"], frames["learning_rates"], study),
-        "learning-rates": learning_rate_figure(frames["learning_rates"], study),
+        BANDS: bands_figure(tables["bands"], tables["left_out"], study),
+        ACCURACY: accuracy_figure(tables["accuracies"], tables["learning_rates"], study),
+        LEARNING_RATES: learning_rate_figure(tables["learning_rates"], study),
     }
-    return figures | {f"probe-{pair}": probe_figure(frames["probes"], pair, study) for pair in pairs(study)}
-
-
-def pairs(study: Study) -> list[str]:
-    """The names of the pairs of probed variants."""
-    return list(_landscape(study).probed)
+    pairs = _landscape(study).probed
+    return figures | {probe_figure_name(pair): probe_figure(tables["probes"], pair, study) for pair in pairs}
 
 
 def bands_figure(bands: pd.DataFrame, left_out: pd.DataFrame, study: Study) -> Figure:
@@ -165,15 +139,6 @@ def learning_rate_figure(learning_rates: pd.DataFrame, study: Study) -> Figure:
     return figure
 
 
-def _read_frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    try:
-        return pd.read_csv(path, usecols=list(columns))
-    except pd.errors.EmptyDataError:
-        return pd.DataFrame(columns=list(columns))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
-
-
 def _landscape(study: Study) -> Landscape:
     if study.landscape is None:
         raise ValueError(f"study {study.study!r} has no landscape")
@@ -213,7 +178,7 @@ def _draw_accuracies(axes: Axes, rows: pd.DataFrame, runs: pd.DataFrame, landsca
     """One learning rate: the curves of both models, and above the panel when they reach the mark."""
     looks: list[Artist] = []
     for index, label in enumerate(_labels(landscape)):
-        curve = _over_seeds(_of(rows, label), "epoch").xs("heldout_accuracy", axis=1, level=1)
+        curve = _over_seeds(_of(rows, label), "epoch").xs("held_out_accuracy", axis=1, level=1)
         texts = [_draw_accuracy(axes, curve, index, landscape.accuracy_mark), _diverged(_of(runs, label))]
         text = "; ".join(filter(None, texts)) or "no finished run"
         looks.append(Line2D([], [], color=COLOURS[index], label=plain(f"{label}: {text}")))

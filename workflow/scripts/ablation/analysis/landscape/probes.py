@@ -10,6 +10,7 @@ The measures are those of Santurkar, Tsipras, Ilyas and Madry, "How Does Batch N
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,8 +18,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ablation.analysis.landscape.bands import frame, landscape_of
-from ablation.analysis.runs import changes_text, code_of, load_history
+from ablation.analysis.frames import frame
+from ablation.analysis.landscape.bands import landscape_of
+from ablation.analysis.landscape.files import TABLES
+from ablation.analysis.runs import Histories, changes_text, code_of
 from ablation.config import matrix
 from ablation.config.matrix import Run
 from ablation.config.settings import spec
@@ -26,38 +29,8 @@ from ablation.config.study import Study
 from ablation.runs.records import ProbedStep, ProbeRecord, RecordError, read_probe
 from ablation.runs.results import digest_of_data
 
-PROBE_KINDS = {
-    "pair": "object",
-    "optimizer": "object",
-    "model": "object",
-    "variant": "object",
-    "seed": "int64",
-    "step": "int64",
-    "epoch": "int64",
-    "learning_rate": "float64",
-    "loss": "float64",
-    "gradient_norm": "float64",
-    "min_loss": "float64",
-    "max_loss": "float64",
-    "loss_range": "float64",
-    "min_gradient_distance": "float64",
-    "max_gradient_distance": "float64",
-    "relative_gradient_distance": "float64",
-    "smoothness": "float64",
-}
-PROBE_STATE_KINDS = {
-    "variant": "object",
-    "seed": "int64",
-    "path": "object",
-    "status": "object",
-    "problem": "object",
-    "code": "object",
-    "same_as_run": "boolean",
-    "relative_cost": "float64",
-}
 
-
-class _Loaded(NamedTuple):
+class LoadedProbe(NamedTuple):
     """What became of a probe; `record` is there where it is completed."""
 
     status: str
@@ -65,7 +38,15 @@ class _Loaded(NamedTuple):
     record: ProbeRecord | None = None
 
 
-def probe_states(study: Study) -> pd.DataFrame:
+Probes = Mapping[Run, LoadedProbe]
+
+
+def load_probes(study: Study) -> dict[Run, LoadedProbe]:
+    """The probe of each run that the study probes, whatever became of it."""
+    return {run: _load_probe(study, run) for run in matrix.probed_runs(study)}
+
+
+def probe_states(study: Study, loaded: Probes, histories: Histories) -> pd.DataFrame:
     """One line a run to probe: is there a probe, is it of the same training as the run, and what did it cost?
 
     `status` is completed, missing, damaged (not readable) or outdated (of other settings or other data than now);
@@ -74,32 +55,31 @@ def probe_states(study: Study) -> pd.DataFrame:
     `relative_cost` is the time of a probe over that of a training step.
     """
     lines = []
-    for run in matrix.probed_runs(study):
-        status, problem, record = _load_probe(study, run)
+    for run, (status, problem, record) in loaded.items():
         line = {"variant": run.variant, "seed": run.seed, "path": run.probe, "status": status, "problem": problem}
         if record is not None:
             line["code"] = code_of(record, study.matrix.settings[run.variant], probed=True)
-            line["same_as_run"] = _same_as_run(record, run)
+            line["same_as_run"] = _same_as_run(record, histories.get((run.variant, run.seed)))
             if record.seconds_per_probe is not None:
                 line["relative_cost"] = record.seconds_per_probe / record.seconds_per_step
         lines.append(line)
-    return frame(lines, PROBE_STATE_KINDS)
+    return frame(lines, TABLES["probe_states"])
 
 
-def _load_probe(study: Study, run: Run) -> _Loaded:
+def _load_probe(study: Study, run: Run) -> LoadedProbe:
     if not Path(run.probe).exists():
-        return _Loaded("missing")
+        return LoadedProbe("missing")
     try:
         record = read_probe(run.probe)
         _check(record, run)
     except RecordError as error:
-        return _Loaded("damaged", str(error))
+        return LoadedProbe("damaged", str(error))
     changed = _changed(record, study)
     if changed:
-        return _Loaded("outdated", f"made with other settings: {changed}")
+        return LoadedProbe("outdated", f"made with other settings: {changed}")
     if digest_of_data(study) not in (None, record.origin.data_digest):
-        return _Loaded("outdated", "made with other data")
-    return _Loaded("completed", record=record)
+        return LoadedProbe("outdated", "made with other data")
+    return LoadedProbe("completed", record=record)
 
 
 def _check(record: ProbeRecord, run: Run) -> None:
@@ -121,16 +101,14 @@ def _changed(record: ProbeRecord, study: Study) -> str:
     )
 
 
-def _same_as_run(record: ProbeRecord, run: Run) -> Any:
-    try:
-        losses = load_history(run)["train_loss"]
-    except RecordError:
+def _same_as_run(record: ProbeRecord, history: pd.DataFrame | None) -> Any:
+    if history is None:
         return pd.NA
     # The record has nothing where a loss was infinite or NaN.
-    return list(record.train_losses) == [loss if math.isfinite(loss) else None for loss in losses]
+    return list(record.train_losses) == [loss if math.isfinite(loss) else None for loss in history["train_loss"]]
 
 
-def probes(study: Study) -> pd.DataFrame:
+def probes(study: Study, loaded: Probes) -> pd.DataFrame:
     """One line a probed step of the completed probes: how loss and gradient change along the negative gradient.
 
     Minima and maxima are over the step sizes, the start not among them. `gradient_distance` is the l2 norm of the
@@ -140,12 +118,12 @@ def probes(study: Study) -> pd.DataFrame:
     lines = []
     for model in study.landscape_models:
         for (pair, variant), seed in product(model.probed.items(), study.seeds):
-            record = _load_probe(study, Run(variant, seed)).record
+            record = loaded[Run(variant, seed)].record
             names = {"pair": pair, "model": model.label, "variant": variant, "seed": seed}
             names["optimizer"] = study.matrix.settings[variant].optimizer.display_name
             if record is not None:
                 lines += [names | _probed_step(step, record.step_sizes) for step in record.steps]
-    return frame(lines, PROBE_KINDS)
+    return frame(lines, TABLES["probes"])
 
 
 def _probed_step(step: ProbedStep, step_sizes: tuple[float, ...]) -> dict[str, float]:

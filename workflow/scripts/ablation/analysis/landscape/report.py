@@ -1,34 +1,34 @@
 """The landscape section of the report: its tables and captions as Markdown. No torch.
 
-In: a study with a landscape section and the frame of `runs.load_runs`. Out: what `report.md.j2` fills in.
+In: a study with a landscape section and the landscape's tables. Out: what `report.md.j2` fills in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
-from ablation.analysis.landscape import bands as landscape
-from ablation.analysis.landscape import claims, probes
+from ablation.analysis.landscape.files import ACCURACY, BANDS, LEARNING_RATES, probe_figure_name
 from ablation.analysis.markdown import NOTHING, amount, escaped, markdown_table
 from ablation.analysis.runs import EARLIER
 from ablation.config.study import Landscape, Study
 
 
-def landscape_section(study: Study, runs: pd.DataFrame) -> dict[str, Any] | None:
+def landscape_section(study: Study, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any] | None:
     """Everything that the template shows of the landscape; None where the study has none."""
     if study.landscape is None:
         return None
-    states, titles = probes.probe_states(study), pair_titles(study)
+    states, titles = tables["probe_states"], pair_titles(study)
     return {
         "title": study.landscape.title,
         "note": study.landscape.note,
-        "claims": claims_markdown(study, claims.claims(study, runs), titles),
-        "rates": rates_markdown(study.landscape, landscape.learning_rates(study, runs)),
-        "bands_caption": bands_caption(study, runs),
-        "pairs": titles,
+        "claims": claims_markdown(study, tables["claims"], titles),
+        "rates": rates_markdown(study.landscape, tables["learning_rates"]),
+        "bands_caption": bands_caption(tables["left_out"]),
+        "figures": {"bands": BANDS, "accuracy": ACCURACY, "learning_rates": LEARNING_RATES},
+        "pairs": {probe_figure_name(pair): title for pair, title in titles.items()},
         "probed": probed_text(states),
         "lost_probes": list(_lost_probes(states)),
     }
@@ -126,16 +126,15 @@ def _epochs(runs: pd.DataFrame) -> str:
     return ", ".join("never" if pd.isna(epochs) else str(epochs) for epochs in known["epochs_to_mark"]) or NOTHING
 
 
-def bands_caption(study: Study, runs: pd.DataFrame) -> str:
+def bands_caption(left_out: pd.DataFrame) -> str:
     """What the landscape figure shows, and which learning rates are not in it."""
     sentences = [
         "By training step, the minimum and maximum of the training loss over the learning rates of the band, as the "
         "mean of these edges over the seeds; the lines are those of the smoothed losses."
     ]
-    for label, rates in landscape.left_out(study, runs).items():
-        if rates:
-            named = ", ".join(f"{rate:g}" for rate in rates)
-            sentences.append(f"{escaped(label)}: diverged at learning rate {named}, which is left out of the band.")
+    for label, rates in left_out.groupby("model", sort=False)["learning_rate"]:
+        named = ", ".join(f"{rate:g}" for rate in rates)
+        sentences.append(f"{escaped(str(label))}: diverged at learning rate {named}, which is left out of the band.")
     return " ".join(sentences)
 
 

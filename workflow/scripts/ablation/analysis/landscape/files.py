@@ -1,0 +1,115 @@
+"""What the landscape's rules write: tables with their columns, and figures. Nothing slow to load: the rules read it."""
+
+from __future__ import annotations
+
+from ablation.config.study import Study
+
+TABLES: dict[str, dict[str, str]] = {
+    "bands": {
+        "model": "object",
+        "seed": "int64",
+        "step": "int64",
+        "epoch": "int64",
+        "learning_rates": "int64",
+        "min": "float64",
+        "max": "float64",
+        "width": "float64",
+        "smoothed_min": "float64",
+        "smoothed_max": "float64",
+        "smoothed_width": "float64",
+    },
+    "bands_by_epoch": {
+        "model": "object",
+        "seed": "int64",
+        "epoch": "int64",
+        "width": "float64",
+        "smoothed_width": "float64",
+    },
+    "left_out": {"model": "object", "learning_rate": "float64"},
+    "learning_rates": {
+        "model": "object",
+        "variant": "object",
+        "learning_rate": "float64",
+        "in_band": "bool",
+        "seed": "int64",
+        "status": "object",
+        "last_accuracy": "float64",
+        "trains": "boolean",
+        "epochs_to_mark": "Int64",
+    },
+    "accuracies": {
+        "model": "object",
+        "learning_rate": "float64",
+        "seed": "int64",
+        "epoch": "int64",
+        "held_out_accuracy": "float64",
+    },
+    "probes": {
+        "pair": "object",
+        "optimizer": "object",
+        "model": "object",
+        "variant": "object",
+        "seed": "int64",
+        "step": "int64",
+        "epoch": "int64",
+        "learning_rate": "float64",
+        "loss": "float64",
+        "gradient_norm": "float64",
+        "min_loss": "float64",
+        "max_loss": "float64",
+        "loss_range": "float64",
+        "min_gradient_distance": "float64",
+        "max_gradient_distance": "float64",
+        "relative_gradient_distance": "float64",
+        "smoothness": "float64",
+    },
+    "probe_states": {
+        "variant": "object",
+        "seed": "int64",
+        "path": "object",
+        "status": "object",
+        "problem": "object",
+        "code": "object",
+        "same_as_run": "boolean",
+        "relative_cost": "float64",
+    },
+    "by_seed": {
+        "quantity": "object",
+        "pair": "object",
+        "seed": "int64",
+        "without": "float64",
+        "with": "float64",
+        "ratio": "float64",
+        "at_limit_without": "bool",
+        "at_limit_with": "bool",
+    },
+    "claims": {
+        "quantity": "object",
+        "pair": "object",
+        "unit": "object",
+        "without_mean": "float64",
+        "without_std": "float64",
+        "without_n": "int64",
+        "with_mean": "float64",
+        "with_std": "float64",
+        "with_n": "int64",
+        "ratio_mean": "float64",
+        "ratio_std": "float64",
+        "ratio_n": "int64",
+        "at_limit_without": "bool",
+        "at_limit_with": "bool",
+        "reported": "object",
+    },
+}
+
+BANDS, ACCURACY, LEARNING_RATES = "bands", "accuracy", "learning-rates"
+
+
+def probe_figure_name(pair: str) -> str:
+    return f"probe-{pair}"
+
+
+def figure_names(study: Study) -> list[str]:
+    """The figures of a study: of the bands, the accuracies, the learning rates, and each pair of probed variants."""
+    pairs = study.landscape.probed if study.landscape else []
+    return [BANDS, ACCURACY, LEARNING_RATES, *map(probe_figure_name, pairs)]

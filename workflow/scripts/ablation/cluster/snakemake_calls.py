@@ -1,0 +1,64 @@
+"""What the workflow asks of Snakemake and of its SLURM executor beyond what these document, all in one place.
+
+A test holds that the attributes are there, so that a new version of either that changes them is noticed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import update_config
+
+
+def given_config(workflow: Any, config: dict[str, Any], default: str) -> tuple[list[str], dict[str, Any]]:
+    """The config files, and what is set over them: by `--config`, or by another workflow that uses ours as a module.
+
+    What that one gives as `config:` are its own config files, or a mapping, which then is all there is.
+    """
+    files, overrides = workflow.configfiles, workflow.config_settings.config
+    if workflow.modifier.parent_modifier is not None and config != _merged(files, overrides):
+        return [], config
+    return [os.path.relpath(path) for path in files or [default]], overrides
+
+
+def _merged(files: Iterable[str], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """What Snakemake calls `config`."""
+    config: dict[str, Any] = {}
+    for each in (*map(load_configfile, files), overrides):
+        update_config(config, each)
+    return config
+
+
+def executor(workflow: Any) -> str:
+    """The name of the executor: local, slurm or cluster-generic."""
+    return workflow.executor_plugin.name
+
+
+def folder(workflow: Any) -> str:
+    """The working directory, as the queue names it."""
+    return workflow.workdir_init
+
+
+def jobs_to_submit(workflow: Any) -> list[Any]:
+    """The jobs that have to run and are not for the machine that Snakemake runs on."""
+    return [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+
+
+def wake_at_the_end(workflow: Any) -> None:
+    """Between two looks at the queue the executor sleeps for one to three minutes, also when no job is left.
+
+    Here it looks three times as often, still with one call for all jobs, and ends with its last job.
+    """
+    executor = workflow.scheduler._executor
+
+    async def sleep() -> None:
+        end = time.monotonic() + executor.next_seconds_between_status_checks / 3
+        while executor.wait and time.monotonic() < end:
+            await asyncio.sleep(1)
+
+    executor.sleep = sleep
