@@ -36,7 +36,7 @@ class Run:
         self.settings = merge(self.settings, settings, built_in())
 
     def job(self, kill_after=None, checkpoint_seconds=0, together_with=(), **sabotage):
-        """The exit status of one job; negative where a signal ended it, 75 where it wants to go on later."""
+        """The exit status of one job; negative where a signal ended it, 75 where it resumes later."""
         directories = map(str, (self.directory, *(run.directory for run in together_with)))
         arguments = [self.script, "--run", *directories, "--study", "tiny", "--data", str(self.data)]
         arguments += ["--checkpoint-seconds", str(checkpoint_seconds)]

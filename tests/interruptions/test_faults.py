@@ -1,4 +1,4 @@
-"""What is broken around a run is told in one sentence and leaves a state to go on from."""
+"""What is broken around a run is told in one sentence, and the run can resume."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""Jobs that end before their run does, and what becomes of them: each resumes, and ends in the same files.
+"""Jobs that end before their run does, each resumes, and ends in the same files.
 
 The stories mostly wait for SLURM, so they are played side by side, each in its project, and the tests look at the ends;
 first with Snakemake's executor for SLURM, then with submitit.
@@ -27,7 +27,7 @@ SHORT_LIMIT = LONG.replace("runtime: 10", "runtime: 1")
 
 
 def begin(project):
-    """Start Snakemake, and wait until the run has something to go on from."""
+    """Start Snakemake, and wait until the run has a checkpoint."""
     process = project.start(TARGET)
     slurm.wait_for("checkpoint", (project.folder / RUN / "checkpoint.pt").exists, 120)
     return process
@@ -157,7 +157,7 @@ def told(new_project, request):
 
 
 def interruptions(project):
-    """How often the run was interrupted; each time it went on, which its log tells too."""
+    """How often the run was interrupted; each time it resumed, which its log tells too."""
     return json.loads(project.read(TARGET))["cost"]["interruptions"]
 
 

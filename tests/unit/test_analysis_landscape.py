@@ -1,4 +1,4 @@
-"""Bands, probes and the figures of the claims, against numbers computed by hand."""
+"""Bands, probes and the numbers behind the claims, against numbers computed by hand."""
 
 from __future__ import annotations
 
@@ -383,8 +383,8 @@ def test_without_a_history_the_training_is_unknown(study: Study, finish: Callabl
 
 
 def seed_line(study: Study, quantity: Quantity, seed: int, pair: str = "") -> pd.Series:
-    figures = landscape_tables(study)["by_seed"].set_index(["quantity", "pair", "seed"])
-    return figures.loc[(quantity, pair, seed)]
+    lines = landscape_tables(study)["by_seed"].set_index(["quantity", "pair", "seed"])
+    return lines.loc[(quantity, pair, seed)]
 
 
 def claim(study: Study, quantity: Quantity, pair: str = "") -> pd.Series:

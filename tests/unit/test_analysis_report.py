@@ -1,4 +1,4 @@
-"""The report states every figure as the tables have it, and names whatever did not finish."""
+"""The report states every result as the tables have it, and names whatever did not finish."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def finish_all(study: Study, finish: Finish) -> None:
         finish("swa", seed, best=81.0, averaged=83.0)
 
 
-def test_tables_show_our_figures_beside_the_study(study: Study, finish: Finish) -> None:
+def test_tables_show_our_accuracies_beside_the_reference(study: Study, finish: Finish) -> None:
     finish_all(study, finish)
     report = report_of(study)
     assert cells(report, "Adam") == ["Adam", "3", "89.00 ± 1.00", "88.42", "+0.58", "87.00 ± 0.00"]
@@ -115,7 +115,7 @@ def _items(text: str) -> Iterator[tuple[str, int, str]]:
     for line in text.splitlines():
         if line.startswith("- "):
             variant, seed = line.removeprefix("- ").replace(":", ",").replace(".", ",").split(",")[:2]
-            yield variant.strip("`"), int(seed.split()[1]), line.split(" Run it again: ")[1]
+            yield variant.strip("`"), int(seed.split()[1]), line.split(" Rerun it: ")[1]
 
 
 def test_nothing_is_missing_when_all_completed(study: Study, finish: Finish) -> None:
@@ -140,13 +140,13 @@ def test_override_is_announced_before_any_figure(study_with: Callable, finish: F
     report = report_of(study)
     top = report.split("## What is missing")[0]
     forced = "Every run that has these settings was made with `epochs 5, model.filters [4, 8, 16]`"
-    assert f"> **Not comparable with the study.** {forced}, whatever its variant says" in top
+    assert f"> **Not comparable with the reference.** {forced}, whatever its variant says" in top
 
 
 def test_fewer_training_images_are_announced(study_with: Callable, finish: Finish) -> None:
     study = study_with(data={"train_images_per_class": 50})
     top = report_of(study).split("## What is missing")[0]
-    assert "> **Not comparable with the study.** Every run was trained on 50 images of each class only." in top
+    assert "> **Not comparable with the reference.** Every run was trained on 50 images of each class only." in top
 
 
 def test_no_notice_without_a_reason(study: Study, finish: Finish) -> None:
@@ -154,11 +154,11 @@ def test_no_notice_without_a_reason(study: Study, finish: Finish) -> None:
 
 
 def test_legend_says_what_chose_the_best_epoch(study_with: Callable, finish: Finish) -> None:
-    assert "chosen on\n  the test images, as the study did" in report_of(study_with())
+    assert "chosen on\n  the test images, as in the reference" in report_of(study_with())
     held_out_part = study_with(data={"validation_fraction": 0.1})
     report = report_of(held_out_part)
     assert "chosen on\n  the 10% of the training images held out for it" in report
-    assert "as the study did" not in report
+    assert "as in the reference" not in report
 
 
 def test_each_table_has_title_note_and_figure(study: Study, finish: Finish) -> None:
@@ -226,7 +226,7 @@ def test_runs_of_earlier_code_are_named_as_kept(study: Study, finish: Finish) ->
     finish("adam", 2, **earlier)
     finish("swa", 0, status="diverged", **earlier)
     finish("swa", 1, **earlier)
-    finish("sgd", 0, spec={}, **earlier)  # outdated: no figure of it is kept
+    finish("sgd", 0, spec={}, **earlier)  # outdated: no result of it is kept
     made = section(report_of(study), "## How it was made")
     assert "> **Kept.** These runs were made by earlier training code" in made
     assert ": `adam`, seed 2; `swa`, seed 0, 1. Without `keep`" in made

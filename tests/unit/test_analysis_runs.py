@@ -1,4 +1,4 @@
-"""What became of each run is told, and nothing but the figures of current runs can enter a table."""
+"""Each run has a status, and only results of current runs can enter a table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ablation.config.study import Study
 from ablation.runs.records import RecordError, RunRecord, write_history
 
 Finish = Callable[..., RunRecord]
-FIGURES = ["best_accuracy", "last_accuracy", "averaged_accuracy", "parameters", "wall_seconds", "device", "code"]
+RESULTS = ["best_accuracy", "last_accuracy", "averaged_accuracy", "parameters", "wall_seconds", "device", "code"]
 
 
 def of(runs: pd.DataFrame, variant: str, seed: int) -> pd.Series:
@@ -59,7 +59,7 @@ def test_a_run_of_other_settings_is_outdated_and_shows_no_figures(study_with: Ca
     run = of(load_runs(changed), "adam", 0)
     assert run.status == "outdated"
     assert run.problem == "made with other settings: model.dropout 0.5 → 0.3"
-    assert run[FIGURES].isna().all()
+    assert run[RESULTS].isna().all()
 
 
 def test_a_run_of_another_component_is_outdated(study_with: Callable, finish: Finish) -> None:
@@ -98,7 +98,7 @@ def test_a_damaged_record_is_named_and_shows_no_figures(study: Study, finish: Fi
     run = of(load_runs(study), "adam", 0)
     assert run.status == "damaged"
     assert "results/runs/adam/seed0/metrics.json" in run.problem
-    assert run[FIGURES].isna().all()
+    assert run[RESULTS].isna().all()
 
 
 def test_a_record_of_version_2_is_named_as_such(study: Study, finish: Finish) -> None:
@@ -110,7 +110,7 @@ def test_a_record_of_version_2_is_named_as_such(study: Study, finish: Finish) ->
     run = of(load_runs(study), "adam", 0)
     assert run.status == "damaged"
     assert run.problem.startswith(f"{path}: is a record of version 2, and this code reads version 4: delete it")
-    assert run[FIGURES].isna().all()
+    assert run[RESULTS].isna().all()
 
 
 def test_the_record_of_another_run_is_damaged(study: Study, finish: Finish) -> None:

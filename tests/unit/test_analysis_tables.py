@@ -1,4 +1,4 @@
-"""Means, spreads and differences, against figures computed by hand."""
+"""Means, spreads and differences, against numbers computed by hand."""
 
 from __future__ import annotations
 

@@ -166,8 +166,8 @@ MINIMAL = "study: mine\nseeds: [0]\nvariants: {adam: {}, 1e-3: {optimizer: sgd}}
         (r'title: "\ud800"', r":4: title: '\\ud800' is not valid: it, or its key, holds a control"),
         (r'"\ud800": 1', r":4: '\\ud800': 1 is not valid: it, or its key, holds a control character"),
         ("base: {epochs: 0x" + "f" * 5000 + "}", ":4: base.epochs: is too large a number"),
-        ("base: {epochs: " + "9" * 5000 + "}", ":4: '999.* looks like a number and is none"),
-        ("base: {epochs: 0x_}", ":4: '0x_' looks like a number and is none"),
+        ("base: {epochs: " + "9" * 5000 + "}", ":4: '999.* looks like a number but is not one"),
+        ("base: {epochs: 0x_}", ":4: '0x_' looks like a number but is not one"),
         (
             "base: {optimizer: {learning_rate: 1e400}}",
             ":4: base.optimizer.learning_rate: '1e400' is not valid: input should be a finite",

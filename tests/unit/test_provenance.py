@@ -210,7 +210,7 @@ def test_the_files_beside_an_own_component_count_where_it_uses_them(tmp_path):
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """A folder that stands for ours, in a folder above it; runs git there."""
+    """A folder that plays ours, in a folder above it; runs git there."""
     scripts = tmp_path / "above" / "scripts"
     scripts.mkdir(parents=True)
     (scripts / "train.py").write_text("one = 1\n")

@@ -65,4 +65,4 @@ def test_a_file_system_without_locks_is_told_and_goes(tmp_path, monkeypatch, cap
     monkeypatch.setattr(fcntl, "flock", refuse)
     with run_directory.locked(tmp_path):
         assert (tmp_path / "run.lock").read_text().startswith("process ")
-    assert "run.lock: no lock to be had (No locks available): see to it that one job" in capsys.readouterr().out
+    assert "run.lock: cannot be locked (No locks available): make sure that only one job" in capsys.readouterr().out

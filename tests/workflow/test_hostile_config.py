@@ -101,7 +101,7 @@ def axes(settings, values):
 
 WIDE = axes(["epochs", "grad_clip", "l1_lambda", "scheduler.step_size", "augmentation.padding"], 10)
 DEEP = axes([f"model.a{n}" for n in range(20)], 10)
-# What stands under `variants`, and what Snakemake answers.
+# What is under `variants`, and what Snakemake answers.
 VARIANTS = {
     "a grid without end": (f"v: {{grid: {DEEP}}}", "variants.v.grid: makes 100,000,000,000,000,000,000 variants;"),
     "a draw from it": (f"v: {{grid: {DEEP}, random: {{count: 1}}}}", "variants.v.grid.model.a0["),

@@ -18,16 +18,16 @@ def packed(tmp_path_factory, new_project):
     return project
 
 
-def figures(project, variant, seed):
+def results(project, variant, seed):
     record = json.loads(project.read(f"results/runs/{variant}/seed{seed}/metrics.json"))
     return {key: value for key, value in record.items() if key != "cost"}
 
 
-def test_packed_runs_have_the_figures_of_single_ones(packed, finished):
+def test_packed_runs_have_the_results_of_single_ones(packed, finished):
     assert packed.result.stdout.count("Training ") == 3
     assert "Training adam, all seeds" in packed.result.stdout
     for run in RUNS:
-        assert figures(packed, *run) == figures(finished, *run)
+        assert results(packed, *run) == results(finished, *run)
     assert "epoch   2/2" in packed.read("results/runs/sgd/seed1/train.log")
 
 

@@ -1,4 +1,4 @@
-"""Jobs through submitit where there is no SLURM: processes of this machine, which go on by themselves."""
+"""Jobs through submitit where there is no SLURM: processes of this machine, which outlive what started them."""
 
 import json
 import os

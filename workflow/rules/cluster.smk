@@ -1,17 +1,4 @@
-# What runs where on a cluster, and what is checked before a job is submitted to SLURM.
-
-
-# Seconds each, while a SLURM job costs two seconds before it begins; and compute nodes often cannot download.
-localrules:
-    all,
-    prepare_data,
-    study,
-    compare,
-    list_runs,
-    plot_curves,
-    landscape,
-    plot_landscape,
-    report,
+# What is checked before a job is submitted to SLURM, and what is cancelled after a failure.
 
 
 def cancel_what_runs():

@@ -10,6 +10,11 @@ from snakemake.exceptions import WorkflowError
 
 # As a user types it in the working directory, which may be another than that of this repository.
 SCRIPTS = os.path.relpath(Path(str(workflow.current_basedir)).parent / "scripts")
+if not os.path.isdir(SCRIPTS):
+    raise WorkflowError(
+        f"{SCRIPTS} is not a folder, and this workflow needs its scripts. To use it as a module, clone its repository, "
+        "and give the path of its workflow/Snakefile."
+    )
 sys.path.insert(0, os.path.abspath(SCRIPTS))
 
 from ablation.analysis.landscape import files as landscape_files
@@ -156,7 +161,7 @@ def probe_options(wildcards):
 
 
 def finished(paths):
-    """These files; with `partial`, those that are there."""
+    """These files; with `partial`, those that exist."""
     return [path for path in paths if not study.partial or os.path.exists(path)]
 
 

@@ -5,6 +5,7 @@ rule study:
         "results/logs/study.log",
     benchmark:
         "results/logs/study.benchmark.tsv"
+    localrule: True
     conda:
         "../envs/ablation.yaml"
     resources:
@@ -37,6 +38,7 @@ rule compare:
         "results/logs/compare/{table}.log",
     benchmark:
         "results/logs/compare/{table}.benchmark.tsv"
+    localrule: True
     conda:
         "../envs/ablation.yaml"
     resources:
@@ -68,6 +70,7 @@ rule plot_curves:
         "results/logs/plot_curves/{table}.log",
     benchmark:
         "results/logs/plot_curves/{table}.benchmark.tsv"
+    localrule: True
     conda:
         "../envs/ablation.yaml"
     resources:

@@ -6,6 +6,7 @@ rule prepare_data:
         "results/logs/prepare_data.log",
     benchmark:
         "results/logs/prepare_data.benchmark.tsv"
+    localrule: True
     conda:
         "../envs/ablation.yaml"
     resources:
@@ -16,6 +17,6 @@ rule prepare_data:
         identity=DATA_IDENTITY,
         section=data_section,
     message:
-        "Preparing the data set {study.data.name}"
+        f"Preparing the data set {study.data.name}"
     shell:
         "python {params.scripts}/prepare_data.py --data {params.section:q} --identity {params.identity:q} --output $(dirname {output.description}) > {log} 2>&1"

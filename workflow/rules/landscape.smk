@@ -13,7 +13,7 @@ rule probe:
         mem_mb=memory_for(1),
         runtime=runtime_of_attempt,
         gpu=int(has_gpu()),
-        # Not under params: another pace of the checkpoints is no reason to rerun.
+        # Not under params: more or fewer checkpoints are no reason to rerun.
         checkpoint_seconds=study.jobs.checkpoint_seconds,
     params:
         scripts=scripts_folder,
@@ -45,6 +45,7 @@ rule landscape:
         "results/logs/landscape.log",
     benchmark:
         "results/logs/landscape.benchmark.tsv"
+    localrule: True
     conda:
         "../envs/ablation.yaml"
     resources:
@@ -74,6 +75,7 @@ rule plot_landscape:
         "results/logs/plot_landscape.log",
     benchmark:
         "results/logs/plot_landscape.benchmark.tsv"
+    localrule: True
     conda:
         "../envs/ablation.yaml"
     resources:

@@ -8,6 +8,7 @@ rule list_runs:
         "results/logs/list_runs.log",
     benchmark:
         "results/logs/list_runs.benchmark.tsv"
+    localrule: True
     conda:
         "../envs/ablation.yaml"
     resources:
@@ -37,6 +38,7 @@ rule report:
         "results/logs/report.log",
     benchmark:
         "results/logs/report.benchmark.tsv"
+    localrule: True
     conda:
         "../envs/ablation.yaml"
     resources:

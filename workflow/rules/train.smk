@@ -20,7 +20,7 @@ rule train:
         mem_mb=memory_for(len(SEEDS_OF_JOB)),
         runtime=runtime_of_attempt,
         gpu=int(has_gpu()),
-        # Not under params: another pace of the checkpoints is no reason to rerun.
+        # Not under params: more or fewer checkpoints are no reason to rerun.
         checkpoint_seconds=study.jobs.checkpoint_seconds,
     params:
         scripts=scripts_folder,

@@ -1,4 +1,4 @@
-"""Train one run of the matrix once more and probe the loss landscape on the way -> `probe.json`.
+"""Train one run of the matrix a second time, probing the loss landscape -> `probe.json`.
 
 python workflow/scripts/probe.py --run results/probes/adam/seed0 --study demo --data results/data/digits --spec '{...}'
     --every 50 --step-sizes 0.5 1 2 4

@@ -3,7 +3,7 @@
     python workflow/scripts/submit.py --variants adam sgd --seeds 0 1 --configfile config/config.yaml
 
 Jobs are asked for as `profiles/submitit` says. They run what Snakemake would run, in the same folders, so a following
-`snakemake report` finds them done. Runs that are finished or in the queue are left out. Data that are not there are
+`snakemake report` finds them done. Runs that are finished or in the queue are skipped. Data that is missing is
 prepared; after a change of your images, `snakemake results/data/images/data.json` prepares them again.
 """
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all. No torch."""
+"""Atomic writes: a file is written whole or not at all. No torch."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Take away what processes that were killed while writing left in a folder that no other process writes to."""
+    """Remove what processes that were killed while writing left in a folder that no other process writes to."""
     for aside in folder.glob(".[0-9]*.*"):
         aside.unlink(missing_ok=True)
 

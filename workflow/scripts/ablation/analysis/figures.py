@@ -1,6 +1,6 @@
 """Histories of runs -> figures. No torch.
 
-In: frames of `runs.load_history`. Out: matplotlib figures, and files that are the same byte for byte when made again.
+In: frames of `runs.load_history`. Out: matplotlib figures, and files that are the same whenever they are made.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ STYLE: dict[Any, Any] = {
     # Element ids of an SVG are random without it.
     "svg.hashsalt": "ablation",
 }
-# Nothing in a file may tell when or with what it was made: it would differ when made again.
+# Nothing in a file may tell when or with what it was made, so that equal figures are equal files.
 METADATA = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}
 
 # The epochs of each run, by label.
@@ -104,7 +104,7 @@ def training_curves(histories: HistoriesByLabel, title: str) -> Figure:
 
 
 def spread(frames: Sequence[pd.DataFrame], column: str) -> pd.DataFrame:
-    """Mean, minimum and maximum of a column over runs, by epoch; non-finite values count as not there."""
+    """Mean, minimum and maximum of a column over runs, by epoch; non-finite values are left out."""
     values = pd.concat([frame.set_index("epoch")[column] for frame in frames])
     return values.replace([np.inf, -np.inf], np.nan).groupby(level=0).agg(["mean", "min", "max"])
 
@@ -212,5 +212,5 @@ def _add_legend(figure: Figure, labels: Sequence[str], columns: int) -> None:
 
 
 def plain(text: str) -> str:
-    """Text without mathematics: matplotlib would take what stands between two dollar signs for a formula."""
+    """Text without mathematics: matplotlib would take what is between two dollar signs for a formula."""
     return text.replace("$", r"\$")

@@ -28,9 +28,9 @@ from ablation.config.study import Study
 COUNTED = ("diverged", "missing")
 ACCURACY_COLUMN = "accuracy"
 LAST_COLUMN = "last epoch"
-# What became of the runs that are in no table, in the order of the report.
+# The runs that are in no table, in the order of the report.
 LOSSES = {
-    "diverged": "the loss became infinite or NaN; a result, which no mean contains.",
+    "diverged": "the loss became infinite or NaN; a result, left out of all means.",
     "missing": "there is no result.",
     "outdated": "the result was made with settings or data that are no longer those of the study.",
     "damaged": "the result cannot be read.",
@@ -59,7 +59,7 @@ def read_tables(study: Study, runs: Path, landscape: Path) -> Tables:
     """The tables of a study's report: `runs.csv`, the comparisons beside it, and those in the landscape's folder.
 
     Raises:
-        ValueError: one is not there, or damaged.
+        ValueError: one is missing or damaged.
     """
     return Tables(
         runs=read_csv(runs, COLUMNS),
@@ -114,7 +114,7 @@ def _summary(study: Study, runs: pd.DataFrame) -> str:
 
 
 def _notices(study: Study) -> Iterator[str]:
-    """What makes every figure another than the study's."""
+    """Why no result compares with the reference's."""
     if study.override:
         forced = settings_text(flat(study.override))
         yield f"Every run that has these settings was made with `{forced}`, whatever its variant says: a quick look."
@@ -159,7 +159,7 @@ def comparison_markdown(table: pd.DataFrame) -> str:
             "": escaped(row["label"]),
             "n": _count(row),
             ACCURACY_COLUMN: _mean_and_std(row["mean"], row["std"]),
-            "study": number(row["reported"], ".2f"),
+            "reference": number(row["reported"], ".2f"),
             "difference": number(row["difference"], "+.2f"),
             LAST_COLUMN: _mean_and_std(row["last_mean"], row["last_std"]),
         }
@@ -211,7 +211,7 @@ def _chosen_on(study: Study) -> str:
     fraction = study.data.validation_fraction
     if fraction:
         return f"the {fraction:.0%} of the training images held out for it; the test images had no part in the choice."
-    return "the test images, as the study did, and therefore a little too high."
+    return "the test images, as in the reference, and therefore a little too high."
 
 
 def origin_counts(runs: pd.DataFrame) -> dict[str, dict[str, int]]:

@@ -1,6 +1,6 @@
 """Finished runs -> data frames. No torch.
 
-In: a `Study` and the files of its runs, below the working directory. Out: one row a run, whatever became of it, and the
+In: a `Study` and the files of its runs, below the working directory. Out: one row a run, finished or not, and the
 epochs of a run. Accuracies are top-1 in percent, losses means over the images, times seconds, memory bytes.
 """
 
@@ -71,7 +71,7 @@ def load_runs(study: Study, chosen: Iterable[Run] | None = None) -> pd.DataFrame
     """One row a run, of the whole matrix or the chosen ones, in their order, with the columns `COLUMNS`.
 
     `status` is that of the record, or `missing` (no record), `damaged` (not readable) or `outdated` (of other settings
-    or other data than now). A run of these three has no figures here, so none can slip into a table; `problem` says
+    or other data than now). A run of these three has no results here, so none can slip into a table; `problem` says
     why.
     """
     runs = matrix.runs(study) if chosen is None else chosen
@@ -84,7 +84,7 @@ def load_history(run: Run) -> pd.DataFrame:
     """The epochs of a run, with the columns `HISTORY_COLUMNS`; losses of a diverged run may be NaN or infinite.
 
     Raises:
-        RecordError: `history.csv` is not there or damaged.
+        RecordError: `history.csv` is missing or damaged.
     """
     path = Path(run.directory, "history.csv")
     try:
@@ -131,7 +131,7 @@ def code_of(record: RunRecord | ProbeRecord, settings: RunSettings, *, probed: b
 
 
 def _check(record: RunRecord, run: Run) -> None:
-    """A record must be that of its folder and, of a completed run, have the figures that tables need."""
+    """A record must be that of its folder and, of a completed run, have the results that tables need."""
     if (record.variant, record.seed) != (run.variant, run.seed):
         raise RecordError(f"{run.metrics} is the record of variant {record.variant}, seed {record.seed}")
     if record.status == "completed" and (record.best is None or record.last is None):

@@ -90,10 +90,10 @@ def check_request(resources: dict[str, Any], threads: int) -> None:
 
 
 def prepare_data(study: Study) -> None:
-    """Prepare the study's data, where it is not there.
+    """Prepare the study's data, where it is missing.
 
     Raises:
-        ValueError: that failed; why stands above.
+        ValueError: that failed; the reason is printed above.
     """
     folder = data_folder(study)
     if not Path(folder, "data.json").exists():

@@ -1,6 +1,6 @@
 """What the workflow asks of Snakemake and of its SLURM executor beyond what these document, all in one place.
 
-A test holds that the attributes are there, so that a new version of either that changes them is noticed.
+A test fails when a new version of either changes one of these attributes.
 """
 
 from __future__ import annotations

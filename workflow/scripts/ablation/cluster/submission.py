@@ -154,7 +154,7 @@ def submit(executor: submitit.AutoExecutor, work: Sequence[Commands], names: Seq
 
 @contextmanager
 def detached() -> Iterator[None]:
-    """Processes that start inside outlive the caller: neither his terminal nor his pipes are theirs."""
+    """Processes that start inside outlive the caller: they do not share its terminal or pipes."""
     with suppress(PermissionError):  # a leader of its group already
         os.setsid()
     streams = [os.dup(stream) for stream in (1, 2)]
@@ -198,7 +198,7 @@ def log_of(job: SubmittedJob) -> Path:
 
 
 def link_log(job: SubmittedJob, directory: Path) -> None:
-    """Let the job's log, in which SLURM says why it ended, lie in the run's folder too, in `slurm/` or `local/`."""
+    """Link the job's log, in which SLURM says why it ended, from the run's folder, in `slurm/` or `local/`."""
     link = directory / job.cluster / f"{job.job_id}.log"
     link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The activations of the study."""
+"""The activations of the reference."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class ELU(Activation):
     """x above zero, exp(x) - 1 below (Clevert, Unterthiner and Hochreiter 2016)."""
 
     name: Literal["elu"] = "elu"
-    display_name = "eLU"  # as the study writes it
+    display_name = "eLU"  # as the reference writes it
 
     def build(self) -> nn.Module:
         from torch import nn

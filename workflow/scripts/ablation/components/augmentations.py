@@ -22,7 +22,7 @@ class NoAugmentation(Augmentation):
 
 
 class FlipCrop(Augmentation):
-    """The study's: a horizontal flip, then a crop out of the image with zeros around it."""
+    """The reference's: a horizontal flip, then a crop out of the image with zeros around it."""
 
     name: Literal["flip_crop"] = "flip_crop"
     display_name = "FlipCrop"

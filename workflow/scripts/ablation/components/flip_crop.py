@@ -1,4 +1,4 @@
-"""The study's flip, then crop, of a whole batch at once."""
+"""The reference's flip, then crop, of a whole batch at once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class FlipThenCrop:
 
 
 class Unchanged:
-    """Leaves the images as they are. It draws what the study's flip and crop draws, so that a seed brings the images in
+    """Leaves the images as they are. It draws what flip and crop draws, so that a seed brings the images in
     the same order with and without it."""
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:

@@ -1,4 +1,4 @@
-"""The losses of the study."""
+"""The losses of the reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The networks of the study."""
+"""The networks of the reference."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def check_halvings(images: ImageShape, halvings: int) -> None:
 
 
 class CNN(Model):
-    """The study's network (section 1): a block of convolution and max pool per width, then 512-256-classes."""
+    """The reference's network (section 1): a block of convolution and max pool per width, then 512-256-classes."""
 
     name: Literal["cnn"] = "cnn"
     display_name = "CNN"

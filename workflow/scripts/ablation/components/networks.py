@@ -1,4 +1,4 @@
-"""The study's networks in torch, which the classes of `models.py` build."""
+"""The reference's networks in torch, which the classes of `models.py` build."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The optimizers of the study, and AdamW."""
+"""The optimizers of the reference, and AdamW."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class SGD(Optimizer):
 
 
 class CustomSignSGD(Optimizer):
-    """The study's own: the sign of the decayed gradient, then momentum (section 2)."""
+    """The reference's own: the sign of the decayed gradient, then momentum (section 2)."""
 
     name: Literal["custom_sign_sgd"] = "custom_sign_sgd"
     display_name = "CustomSignSGD"

@@ -1,4 +1,4 @@
-"""The study's CustomSignSGD as a torch optimizer."""
+"""The reference's CustomSignSGD as a torch optimizer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One entry of a config's `variants` -> the variants that it stands for. No torch.
+"""One entry of a config's `variants` -> the variants that it describes. No torch.
 
 In: an entry as in the YAML, which may hold `grid` (the product of its axes) or `one_at_a_time` (a baseline, and each
 change of it alone). Out: a `Variant` each, and the problems, each with the path of the key that it is about.
@@ -39,7 +39,7 @@ class Sample(Strict):
 
 
 class Expansion(Strict):
-    """The keys of a variant that are no settings: what it starts from, and what makes it stand for several."""
+    """The keys of a variant that are not settings: where it starts, and what expands it into several."""
 
     like: Identifier | None = Field(None, description="another variant, whose settings this one starts from")
     grid: dict[str, Any] | None = Field(
@@ -77,7 +77,7 @@ class Variant:
 
 
 def expand(entry: str, given: Partial, catalog: Catalog) -> tuple[list[Variant], list[Problem]]:
-    """The variants that an entry stands for: itself, where it has no grid."""
+    """The variants that an entry expands to: just itself where it has no grid."""
     own = {key: value for key, value in given.items() if key not in Expansion.model_fields}
     try:
         expansion = Expansion.model_validate({key: given[key] for key in given if key in Expansion.model_fields})

@@ -2,7 +2,7 @@
 
 - `name`, as in the YAML, and `display_name`, as in the report and in the names of weights' files;
 - its settings: pydantic fields, with range, default and description. It reads these and no others;
-- `build`, which makes what it stands for. It imports torch, so that reading a config need not.
+- `build`, which makes the torch object. It imports torch, so that reading a config need not.
 
     class SGD(Optimizer):
         name: Literal["sgd"] = "sgd"

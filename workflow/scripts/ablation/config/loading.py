@@ -149,7 +149,7 @@ def _study_problems(study: Study) -> Iterator[Problem]:
 
 
 def _row_problems(study: Study, resolved: Resolved) -> Iterator[Problem]:
-    """Table rows of variants that are not there, or that lack the figure."""
+    """Table rows of unknown variants, or of variants without the accuracy that is asked for."""
     names = resolved.variants
     for name, table in study.tables.items() if names else ():
         for index, row in enumerate(table.rows):

@@ -85,7 +85,7 @@ class Sections:
 
 @dataclass(frozen=True)
 class Resolved:
-    """What the sections of a config come to: all variants, whatever their settings; a matrix where nothing is wrong."""
+    """What the sections of a config make: all variants, whatever their settings; a matrix where nothing is wrong."""
 
     variants: Mapping[str, Variant]
     matrix: Matrix | None
@@ -332,5 +332,5 @@ def runs_of_landscape(study: Study) -> list[Run]:
 
 
 def probed_runs(study: Study) -> list[Run]:
-    """The runs that are trained once more with probes."""
+    """The runs that are trained a second time, with probes."""
     return runs_of((name for model in study.landscape_models for name in model.probed.values()), study)

@@ -1,7 +1,7 @@
 """One YAML file -> plain values: mappings whose keys are texts, lists, texts, numbers, true, false and null.
 
 In: a file. Out: its mapping, and file and line of every key. Fails with `ConfigError`, with file and line, on a file
-that cannot be read, bad YAML, tags, keys that are no texts or stand twice, and aliases or nesting without end, before
+that cannot be read, bad YAML, tags, keys that are not texts or are repeated, and aliases or nesting without end, before
 anything is built of them.
 """
 
@@ -62,7 +62,7 @@ class PlainLoader(yaml.SafeLoader):
         try:
             return super().construct_object(node, deep)
         except (ValueError, OverflowError) as error:
-            raise refusal(node, f"{shown(node.value)} looks like a number and is none") from error
+            raise refusal(node, f"{shown(node.value)} looks like a number but is not one") from error
 
 
 def read_plain(path: str | Path) -> tuple[dict[str, Any], dict[KeyPath, str]]:

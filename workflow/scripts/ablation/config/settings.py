@@ -31,7 +31,7 @@ NOT_SET = "(not set)"
 
 
 class RunSettings(Strict):
-    """One run, whole. The defaults are the study's base configuration (study, section 2)."""
+    """One run, whole. The defaults are the reference's base configuration (reference, section 2)."""
 
     model: Model = Field("cnn", validate_default=True)
     optimizer: Optimizer = Field("adam", validate_default=True)
@@ -99,7 +99,7 @@ def spec(settings: RunSettings) -> dict[str, Any]:
 
 
 def spec_json(settings: RunSettings) -> str:
-    """The spec in one canonical line, as it stands on the command line of `train.py`."""
+    """The spec in one canonical line, as `train.py` takes it on its command line."""
     return json.dumps(spec(settings), sort_keys=True, separators=(",", ":"))
 
 
@@ -209,7 +209,7 @@ def _reachable(
         inner, below = as_mapping(value), as_mapping(under.get(key, {}))
         kind = fields.get(key)
         if kind is not None and not isinstance(below, Mapping):
-            continue  # what is there is wrong, and told as it is
+            continue  # it is wrong, and reported as it is
         if kind is None or isinstance(value, str) or not isinstance(inner, Mapping):
             result[key] = value
             continue

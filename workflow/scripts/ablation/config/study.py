@@ -54,9 +54,9 @@ class Row(Strict):
 
     variant: Identifier
     label: str = Field(min_length=1)
-    reported: float | None = Field(None, ge=0, le=100, description="the study's test accuracy, %")
+    reported: float | None = Field(None, ge=0, le=100, description="the reference's test accuracy, %")
     accuracy: Literal["best", "averaged"] = Field(
-        "best", description="the accuracy to compare: of the best epoch, or of the SWA average"
+        "best", description="the accuracy to compare: of the best epoch, or of the averaged weights"
     )
 
 
@@ -115,7 +115,7 @@ class Landscape(Strict):
     smoothing_steps: PositiveInt = Field(20, description="steps of the running mean for the smoothed band")
     accuracy_mark: float = Field(50.0, gt=0, le=100, description="%: after how many epochs is it reached?")
     trained_accuracy: float = Field(20.0, ge=0, le=100, description="%: a run that ends below it has not trained")
-    reported: dict[Quantity, str] = Field(default_factory=dict, description="what the study says, by quantity")
+    reported: dict[Quantity, str] = Field(default_factory=dict, description="what the reference says, by quantity")
 
 
 class JobOptions(Strict):

@@ -89,7 +89,8 @@ def read_layers(paths: Sequence[str | Path], overrides: Mapping[str, Any] | None
     """All files and, on top, what `--config key=value` gave."""
     given = [layer for path in paths for layer in _read(Path(path))]
     overrides = dict(overrides or {})
-    given.append(Layer(None, overrides, {(key,): "--config" for key in overrides}))
+    # Without files, they are what another workflow gives its module.
+    given.append(Layer(None, overrides, {(key,): "--config" if paths else "config" for key in overrides}))
     components = _components(given)
     layers = Layers()
     for layer in given:

@@ -71,7 +71,7 @@ def read_description(folder: Path) -> Description:
     """Read and check `data.json`.
 
     Raises:
-        PreparedDataError: it is not there, damaged or of another version.
+        PreparedDataError: it is missing, damaged or of another version.
     """
     path = folder / "data.json"
     try:
@@ -89,7 +89,7 @@ def read_array(folder: Path, name: str, digest: str) -> np.ndarray:
     """Read an array into memory and check its digest.
 
     Raises:
-        PreparedDataError: it is not there, damaged or another than `data.json` describes.
+        PreparedDataError: it is missing, damaged or not what `data.json` describes.
     """
     path = folder / f"{name}.npy"
     try:

@@ -2,7 +2,7 @@
 
 Neither the place nor the time stamp of the user's images counts, but their names and bytes do. To read 60,000 files at
 every call would take seconds, so their digest is kept in `source.json`, beside the prepared data, until the size or the
-time of a file differs. Fails with `DataError` on images that are not there or out of place.
+time of a file differs. Fails with `DataError` on images that are missing or out of place.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The user's own images: where they must lie, and which files of a folder are images.
+"""The user's own images: how they must be laid out, and which files of a folder are images.
 
 Fails with `DataError` on a file that is out of place or can be no image.
 """
@@ -18,11 +18,11 @@ SPLITS = ("train", "test")
 
 
 class DataError(ValueError):
-    """The data is missing, damaged or of another form than the study needs."""
+    """The data is missing, damaged or not what the study needs."""
 
 
 class Place(NamedTuple):
-    """Where an image lies. `top` is the one folder around train and test that a tar often has, else empty."""
+    """Where an image is. `top` is the one folder around train and test that a tar often has, else empty."""
 
     top: str
     split: str
@@ -62,7 +62,7 @@ def place_of(name: str) -> Place | None:
         case (top, split, label, file) if split in SPLITS:
             return Place(top, split, label, file)
     if set(SPLITS) & set(parts[:-1][:2]):
-        raise DataError(f"'{name}' is out of place; images must lie at {LAYOUT}")
+        raise DataError(f"'{name}' is out of place; images must be at {LAYOUT}")
     return None
 
 

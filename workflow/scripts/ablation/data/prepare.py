@@ -90,7 +90,7 @@ def _description(
 
 
 def _clear(output: Path) -> None:
-    """Take away earlier data, `data.json` first: whatever happens then, what lies there does not pass for whole.
+    """Remove earlier data, `data.json` first: whatever happens then, the rest is not taken for complete.
 
     What a killed preparation was writing goes too.
     """
@@ -247,7 +247,7 @@ def _joined(pixels: Mapping[Place, bytes], split: str, classes: list[str], confi
 def _common_classes(places: Collection[Place]) -> list[str]:
     """The sorted class names, which train and test must share."""
     if not places:
-        raise DataError(f"holds no images; they must lie at {LAYOUT}")
+        raise DataError(f"holds no images; they must be at {LAYOUT}")
     tops = sorted({place.top for place in places})
     if len(tops) > 1:
         raise DataError(f"holds several data sets, in {_listed(top or '.' for top in tops)}; keep one")

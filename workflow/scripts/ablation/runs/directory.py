@@ -1,6 +1,6 @@
 """What a run leaves behind: the weights' files, `history.csv`, `steps.npz` and, last of all, `metrics.json`.
 
-One process at a time works in a run's directory: it holds the lock on `run.lock`, which says who that is.
+One process at a time works in a run's directory: it holds the lock on `run.lock`, which names it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ablation.training.loop import Weights
 
 
 def weights_name(kind: str, settings: RunSettings, accuracy: float) -> str:
-    """The study's file name: `<kind>_<Activation>_<Loss>_<Optimizer>_<Scheduler>_<accuracy in % * 100>.pth`.
+    """The reference's file name: `<kind>_<Activation>_<Loss>_<Optimizer>_<Scheduler>_<accuracy in % * 100>.pth`.
 
     A model without an activation to choose has its own name there.
     """
@@ -39,7 +39,7 @@ class LockedError(RuntimeError):
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Have the directory for this process alone. The system ends the lock with the process, however that ends.
+    """Lock the directory for this process. The system releases the lock when the process ends, however it ends.
 
     Raises:
         LockedError: another process has it, on this machine or on another that shares the file system.
@@ -66,7 +66,8 @@ def _acquire(lock: TextIO) -> None:
         ) from error
     except OSError as error:
         print(
-            f"{lock.name}: no lock to be had ({error.strerror}): see to it that one job at a time runs here", flush=True
+            f"{lock.name}: cannot be locked ({error.strerror}): make sure that only one job at a time runs here",
+            flush=True,
         )
 
 
@@ -77,7 +78,7 @@ def _this_process() -> str:
 
 
 def clear(directory: Path) -> None:
-    """Take away what an earlier run left in the directory; the log stays."""
+    """Remove what an earlier run left in the directory; the log stays."""
     for name in ("metrics.json", "finished.json", "probe.json", "history.csv", "steps.npz"):
         (directory / name).unlink(missing_ok=True)
     for weights in directory.glob("*_model_*.pth"):

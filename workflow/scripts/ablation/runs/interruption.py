@@ -1,4 +1,4 @@
-"""Runs that can be ended at any moment: a signal asks for the end, and the next safe point brings it about."""
+"""Runs that can be ended at any moment: a signal asks for the end, and the run stops at its next safe point."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def train_on(context: RunContext, training: Training, data: Data, clock: Clock) 
 
 
 def identity(context: RunContext, data: Data) -> dict[str, Any]:
-    """What must be the same for a checkpoint to be gone on from: all that the figures depend on."""
+    """What must be the same for a run to resume from a checkpoint: all that the results depend on."""
     return {
         **spec(context.settings),
         "seed": context.seed,

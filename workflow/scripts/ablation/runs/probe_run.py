@@ -1,4 +1,4 @@
-"""One run, trained once more with probes of the loss landscape on the way -> `probe.json`."""
+"""One run, trained a second time with probes of the loss landscape -> `probe.json`."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Progress:
 
     @classmethod
     def of(cls, training: Training, images: int) -> Progress:
-        """That of a training as it stands, at its beginning or after an interruption."""
+        """The progress of a training at its beginning or after an interruption."""
         best = training.outcome.best
         return cls(training.settings.epochs, images, training.epoch - 1, best.held_out_accuracy if best else 0.0)
 

@@ -1,9 +1,9 @@
 """Where a result comes from: digest of the code that made it, commit, versions. No torch.
 
 The digest of a run's code covers the meaning of the training loop and of the components that the run names: their
-definitions, and all definitions of ours that these refer to, found by name. Text that changes no figure is left out:
+definitions, and all definitions of ours that these refer to, found by name. Text that changes no result is left out:
 comments, docstrings, descriptions, messages and display names. So is the machinery around the mathematics (checkpoints,
-records, progress): what lies outside the folders of the mathematics, and what a checkpoint holds, which has a version.
+records, progress): code outside the folders of the mathematics, and the format of a checkpoint, which has a version.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ class _WithoutDocstrings(ast.NodeTransformer):
 
 
 class _Silenced(_WithoutDocstrings):
-    """Takes out what changes no figure: messages, annotations, display names, and of settings (a run has all of them)
+    """Takes out what changes no result: messages, annotations, display names, and of settings (a run has all of them)
     ranges, defaults and descriptions."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST | None:

@@ -38,7 +38,7 @@ class Cost(FiniteModel):
     """What the run took, once Python had imported torch.
 
     `train_seconds` is the training loop alone, `device_seconds` evaluation too, and `wall_seconds` everything. What was
-    trained between a checkpoint and a kill is done again, and counts once. `interruptions`: how often the run went on.
+    trained between a checkpoint and a kill is trained again, and counts once. `interruptions`: how often it resumed.
     """
 
     wall_seconds: float
@@ -83,7 +83,7 @@ class RunRecord(FiniteModel):
 
 
 class ProbeRecord(FiniteModel):
-    """A run that was trained once more and probed on the way.
+    """A run that was trained a second time, with probes.
 
     `step_sizes` are multiples of the learning rate. `train_losses` by epoch show that it is the same run.
     """

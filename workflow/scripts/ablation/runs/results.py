@@ -38,12 +38,12 @@ def check_results(study: Study, results: Path = Path("results")) -> None:
 
 
 def data_folder(study: Study) -> Path:
-    """Where the study's prepared data lies."""
+    """The folder of the study's prepared data."""
     return Path("results", "data", study.data.name)
 
 
 def digest_of_data(study: Study) -> str | None:
-    """That of the prepared data; None where they are not there any more, or damaged."""
+    """The digest of the prepared data; None where it is missing or damaged."""
     try:
         return read_description(data_folder(study)).digest
     except PreparedDataError:
@@ -63,7 +63,7 @@ def is_finished(run: Run, settings: RunSettings, data: str | None, *, keep: bool
 def code_of_finished(paths: Iterable[str], settings: Mapping[str, Any], data: str | None) -> str | None:
     """The digest of the code that made these records, where they are of these settings and of the data of that digest.
 
-    None where one of them is not, or is not there: it is made by the code of today.
+    None where one of them is not, or is missing: today's code makes it.
     """
     records = [_read(Path(path)) for path in paths]
     origins = [record.get("origin", {}) for record in records]
@@ -80,7 +80,7 @@ def digest_of_prepared(folder: Path, identity: str) -> str | None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """A record of any version; empty where it is not there, or damaged."""
+    """A record of any version; empty where it is missing or damaged."""
     with suppress(OSError, ValueError):
         record = json.loads(path.read_bytes())
         return record if isinstance(record, dict) else {}

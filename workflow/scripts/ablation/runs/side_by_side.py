@@ -1,8 +1,8 @@
 """Several runs in one job, each in a process of its own.
 
 They are forked from this process, which has imported torch once for all, and write to the log in their own directory.
-Snakemake takes away all results of a job that failed, or that is run again for one of them. So a finished run leaves
-its record a second time, as `finished.json`, and the next job puts it back rather than train again.
+Snakemake removes all results of a job that failed, or that reruns for one of them. So a finished run keeps a copy of
+its record, as `finished.json`, and the next job puts it back rather than train again.
 """
 
 from __future__ import annotations

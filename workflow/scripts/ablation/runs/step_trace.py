@@ -29,7 +29,7 @@ def read_steps(path: str | Path) -> pd.DataFrame:
     """The trace as a frame with the columns `STEP_COLUMNS`; losses of a diverged run may be NaN or infinite.
 
     Raises:
-        RecordError: the file is not there or damaged.
+        RecordError: the file is missing or damaged.
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:

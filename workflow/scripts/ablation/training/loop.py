@@ -75,8 +75,8 @@ class Training:
     """All that changes while a run trains, and the settings that say how.
 
     `epoch` is the one in progress, counted from 1; when all are done, it is one more than there are. `step` counts the
-    steps taken in it, `steps` those of the whole run, `interruptions` how often it went on from a checkpoint.
-    `epoch_start` is the generator's state before the epoch was drawn. `trace` is there where the settings ask for one.
+    steps taken in it, `steps` those of the whole run, `interruptions` how often it resumed from a checkpoint.
+    `epoch_start` is the generator's state before the epoch was drawn. `trace` is set where the settings ask for one.
     """
 
     settings: RunSettings

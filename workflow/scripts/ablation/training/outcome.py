@@ -1,4 +1,4 @@
-"""What training comes to, in figures: how good a set of weights is, and what a probe saw. No torch.
+"""The results of training: how good a set of weights is, and what a probe saw. No torch.
 
 Accuracies are top-1 in percent, losses means over the images.
 """
@@ -17,8 +17,8 @@ class FiniteModel(BaseModel):
 class Score(FiniteModel):
     """How good one set of weights is.
 
-    Held-out images choose the best epoch: the validation split where there is one, else the test images, as the study
-    did it. `test_accuracy` is always that of the test images.
+    Held-out images choose the best epoch: the validation split where there is one, else the test images, as the
+    reference did it. `test_accuracy` is always that of the test images.
     """
 
     epoch: int

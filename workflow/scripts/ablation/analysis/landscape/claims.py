@@ -37,7 +37,7 @@ COLUMN_OF_PROBES: dict[Quantity, str] = {
 
 
 class Measurement(NamedTuple):
-    """A quantity of one model and seed. `at_limit`: the truth may lie beyond what was tried."""
+    """A quantity of one model and seed. `at_limit`: the true value may be beyond what was tried."""
 
     quantity: Quantity
     pair: str
@@ -103,7 +103,7 @@ def _widths(bands: pd.DataFrame) -> Iterator[Measurement]:
 def _probe_medians(probes: pd.DataFrame) -> Iterator[Measurement]:
     """Medians over the probed steps, since at single ones the loss explodes."""
     columns = list(COLUMN_OF_PROBES.values())
-    # A step whose path left the numbers is larger than any other; skipped, it would make the landscape look smooth.
+    # A step whose path overflowed is larger than any other; skipped, it would make the landscape look smooth.
     filled = probes.fillna(dict.fromkeys(columns, np.inf))
     medians = filled.groupby(["pair", "model", "seed"], sort=False)[columns].median()
     for (pair, model, seed), values in medians.iterrows():

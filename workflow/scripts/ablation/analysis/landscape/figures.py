@@ -30,11 +30,11 @@ GREY = "#444444"
 WIDTH: Final = 7.2
 # Characters of a caption beside each other in a figure.
 CAPTION_WIDTH = 108
-# Two bands that lie upon each other must both be seen, and a mean's band inside the lighter one of the range.
+# Two bands that overlap must both be seen, and a mean's band inside the lighter one of the range.
 RAW_STRENGTH = 0.25
 MEAN_STRENGTH = 0.35
 RANGE_STRENGTH = 0.12
-# The loss axis ends where this share of the steps is shown, and at most at this multiple of what 95 % lie below.
+# The loss axis ends where this share of the steps is shown, and at most at this multiple of their 95th percentile.
 SHOWN_SHARE = 0.995
 LARGEST_MULTIPLE = 3
 
@@ -154,7 +154,7 @@ def _of(frame: pd.DataFrame, label: str) -> pd.DataFrame:
 
 
 def _over_seeds(rows: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Mean, minimum and maximum over seeds of every column of numbers, as ("mean", column); not finite: not there."""
+    """Mean, minimum and maximum over seeds of every column of numbers, as ("mean", column); finite values only."""
     numbers = rows.drop(columns=["seed"]).set_index(by).select_dtypes("number")
     if rows.empty:
         # A file without lines has columns of no type.
@@ -225,7 +225,7 @@ def _draw_path(axes: Axes, values: pd.DataFrame, columns: tuple[str, str], colou
         _plot(axes, values["mean", low], color=colour, label=low)
         return
     _fill(axes, values["mean", low], values["mean", high], color=colour, alpha=MEAN_STRENGTH)
-    # Where the two models' bands lie upon each other, their edges tell them apart.
+    # Where the two models' bands overlap, their edges tell them apart.
     for column in columns:
         _plot(axes, values["mean", column], color=colour, linewidth=0.7, label=column)
 

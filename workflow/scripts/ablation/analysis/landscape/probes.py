@@ -1,7 +1,7 @@
 """Probes along the negative gradient -> frames. No torch.
 
 In: a study with a landscape section and the `probe.json` of its probed runs below the working directory. Out: what the
-probes saw, one line a probed step, and what became of each. Without any probe the frames are empty.
+probes saw, one line a probed step, and the status of each probe. Without any probe the frames are empty.
 
 The measures are those of Santurkar, Tsipras, Ilyas and Madry, "How Does Batch Normalization Help Optimization?"
 (NeurIPS 2018), section 3. Steps and epochs are counted from 1.
@@ -31,7 +31,7 @@ from ablation.runs.results import digest_of_data
 
 
 class LoadedProbe(NamedTuple):
-    """What became of a probe; `record` is there where it is completed."""
+    """The status of a probe; `record` is set where it is completed."""
 
     status: str
     problem: str = ""
@@ -42,7 +42,7 @@ Probes = Mapping[Run, LoadedProbe]
 
 
 def load_probes(study: Study) -> dict[Run, LoadedProbe]:
-    """The probe of each run that the study probes, whatever became of it."""
+    """The probe of each run that the study probes, completed or not."""
     return {run: _load_probe(study, run) for run in matrix.probed_runs(study)}
 
 
@@ -128,7 +128,7 @@ def probes(study: Study, loaded: Probes) -> pd.DataFrame:
 
 def _probed_step(step: ProbedStep, step_sizes: tuple[float, ...]) -> dict[str, float]:
     losses, distances = np.array(step.path_losses), np.array(step.gradient_distances)
-    # A path may leave the numbers, and a gradient may vanish: then so be it.
+    # A loss may overflow and a gradient may vanish: the results are then infinite or NaN.
     with np.errstate(all="ignore"):
         moved = np.array(step_sizes) * step.learning_rate * step.gradient_norm
         return {

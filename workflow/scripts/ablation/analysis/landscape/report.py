@@ -60,7 +60,7 @@ def pair_titles(study: Study) -> dict[str, str]:
 
 
 def claims_markdown(study: Study, claims: pd.DataFrame, titles: dict[str, str]) -> str:
-    """The figures behind the claims, one line a quantity and pair of probed variants."""
+    """The numbers behind the claims, one line a quantity and pair of probed variants."""
     assert study.landscape is not None
     names, (without, with_it) = quantity_names(study), study.landscape_models
     lines = []
@@ -73,15 +73,15 @@ def claims_markdown(study: Study, claims: pd.DataFrame, titles: dict[str, str]) 
                 escaped(with_it.label): _figure(line, "with"),
                 "ratio": _spread(line["ratio_mean"], line["ratio_std"]),
                 "n": line["ratio_n"],
-                "study": escaped(line["reported"]) or NOTHING,
+                "reference": escaped(line["reported"]) or NOTHING,
             }
         )
     return markdown_table(lines)
 
 
 def _beyond(quantity: str) -> str:
-    """How a figure is shown of which some seeds lie beyond what was tried."""
-    return {"epochs_to_mark": "some seeds never", "largest_learning_rate": "some seeds the largest tried"}[quantity]
+    """How a value is shown where some seeds are beyond what was tried."""
+    return {"epochs_to_mark": "some seeds never", "largest_learning_rate": "some seeds at the largest tried"}[quantity]
 
 
 def _figure(line: dict[str, Any], model: str) -> str:
@@ -94,7 +94,7 @@ def _figure(line: dict[str, Any], model: str) -> str:
 def _spread(mean: float, std: float) -> str:
     if pd.isna(std) or pd.isna(mean):
         return amount(mean)
-    # The standard deviation of equal figures is a rounding error.
+    # The standard deviation of equal values is a rounding error.
     return f"{amount(mean)} ± {amount(0.0 if std < 1e-12 * abs(mean) else std)}"
 
 

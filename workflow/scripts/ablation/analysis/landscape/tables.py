@@ -49,6 +49,6 @@ def read_landscape(folder: str | Path) -> dict[str, pd.DataFrame]:
     """The tables that `landscape.py` wrote to this folder, by name.
 
     Raises:
-        ValueError: one is not there, or damaged.
+        ValueError: one is missing or damaged.
     """
     return {name: read_csv(Path(folder, f"{name}.csv"), columns) for name, columns in TABLES.items()}
