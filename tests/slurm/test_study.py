@@ -60,7 +60,7 @@ def test_the_whole_study_runs_and_is_reported(finished):
 def test_training_and_probing_are_jobs_with_a_gpu_each_and_nothing_else_is_a_job(finished):
     jobs = finished.history("JobName", "Comment", "AllocTRES", "TimelimitRaw", "State")
     if finished.profile == "slurm":
-        assert all(name.startswith("tiny_") for name, *_ in jobs)
+        assert all(name.startswith("ablation_") for name, *_ in jobs)
         names = [comment.removeprefix("rule_").replace("_wildcards_", "-") for _, comment, *_ in jobs]
     else:
         names = [name.removeprefix("tiny-").replace("-seed", "_") for name, *_ in jobs]

@@ -117,7 +117,7 @@ def test_runs_are_variant_by_seed_in_the_order_of_the_yaml():
 def test_a_table_needs_each_of_its_runs_once():
     rows = [{"variant": "a", "label": "x"}, {"variant": "a", "label": "y"}]
     config = study(variants={"a": {}, "b": {"optimizer": "sgd"}}, tables={"t": {"title": "T", "rows": rows}})
-    assert matrix.runs_of_table(config, "t") == [matrix.Run("a", 0), matrix.Run("a", 1)]
+    assert matrix.runs_of_table(config, config.tables["t"]) == [matrix.Run("a", 0), matrix.Run("a", 1)]
 
 
 def test_the_spec_holds_what_the_run_reads_and_all_of_it():

@@ -44,9 +44,14 @@ def folder(workflow: Any) -> str:
     return workflow.workdir_init
 
 
+def jobs_to_run(workflow: Any) -> list[Any]:
+    """The jobs that have to run."""
+    return list(workflow.dag.needrun_jobs())
+
+
 def jobs_to_submit(workflow: Any) -> list[Any]:
-    """The jobs that have to run and are not for the machine that Snakemake runs on."""
-    return [job for job in workflow.dag.needrun_jobs() if not job.is_local]
+    """Those of them that are not for the machine that Snakemake runs on."""
+    return [job for job in jobs_to_run(workflow) if not job.is_local]
 
 
 def wake_at_the_end(workflow: Any) -> None:

@@ -156,10 +156,6 @@ def _of(frame: pd.DataFrame, label: str) -> pd.DataFrame:
 def _over_seeds(rows: pd.DataFrame, by: str) -> pd.DataFrame:
     """Mean, minimum and maximum over seeds of every column of numbers, as ("mean", column); finite values only."""
     numbers = rows.drop(columns=["seed"]).set_index(by).select_dtypes("number")
-    if rows.empty:
-        # A file without lines has columns of no type.
-        columns = [name for name in rows.columns if name not in ("seed", by)]
-        numbers = pd.DataFrame(columns=columns, index=pd.Index([], name=by), dtype=float)
     grouped = numbers.replace([np.inf, -np.inf], np.nan).groupby(level=0)
     return pd.concat({"mean": grouped.mean(), "min": grouped.min(), "max": grouped.max()}, axis=1)
 

@@ -1,0 +1,138 @@
+"""`python` for the jobs of this machine is what the real one is, only faster."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ablation.cluster.machine import start_warm_server
+
+SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
+PROBE = """\
+import os, sys
+print(sys.argv[1:], os.getcwd(), os.environ.get("COLOUR"), sys.path[0], __name__, sys.executable)
+print(sys.stdin.read(), file=sys.stderr)
+print(sorted(name for name in sys.modules if name.startswith("ablation")))
+exec(sys.argv[1])
+"""
+WAIT = """\
+import os, signal, sys, time
+signal.signal(signal.SIGUSR1, lambda *_: sys.exit(75))
+print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory):
+    """The `python` that a server with pandas runs, and the server's folder."""
+    path = os.environ["PATH"]
+    start_warm_server(torch=False)
+    python = shutil.which("python")
+    os.environ["PATH"] = path
+    yield python
+    assert Path(python).exists(), "the server ended before this process"
+
+
+def run(python, script, *arguments, **options):
+    return subprocess.run(
+        [python, script, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"COLOUR": "blue", "PATH": os.environ["PATH"]},
+        input="typed",
+        **options,
+    )
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "pass",
+        "sys.exit(3)",
+        "sys.exit('error: a sentence')",
+        "os._exit(4)",
+        "os.kill(os.getpid(), 9)",
+        "os.kill(os.getpid(), 15)",
+    ],
+)
+def test_it_ends_and_says_what_the_real_one_does(warm, tmp_path, end):
+    script = tmp_path / "probe.py"
+    script.write_text(PROBE)
+    ours, real = (run(python, script, end, cwd=tmp_path) for python in (warm, sys.executable))
+    assert (ours.returncode, ours.stdout, ours.stderr) == (real.returncode, real.stdout, real.stderr)
+    assert "[]\n" in ours.stdout or ours.returncode
+
+
+def test_an_error_is_a_traceback(warm, tmp_path):
+    script = tmp_path / "wrong.py"
+    script.write_text("def fail():\n    raise OSError('a reason')\n\nfail()\n")
+    result = run(warm, script)
+    assert result.returncode == 1
+    assert f'File "{script}", line 2, in fail' in result.stderr
+    assert result.stderr.endswith("OSError: a reason\n")
+
+
+def waiting(python, tmp_path):
+    """A job that waits, as its command and its process id."""
+    script = tmp_path / "wait.py"
+    script.write_text(WAIT)
+    command = subprocess.Popen([python, script], stdout=subprocess.PIPE, text=True)
+    return command, int(command.stdout.readline())
+
+
+@pytest.mark.parametrize(("number", "status"), [("SIGUSR1", 75), ("SIGTERM", -15), ("SIGINT", 1), ("SIGHUP", -1)])
+def test_signals_reach_the_job_and_its_end_is_the_command_s(warm, tmp_path, number, status):
+    command, job = waiting(warm, tmp_path)
+    assert job != command.pid
+    command.send_signal(signal.Signals[number])
+    assert command.wait(10) == status
+
+
+def test_a_killed_command_takes_its_job_with_it(warm, tmp_path):
+    command, job = waiting(warm, tmp_path)
+    command.kill()
+    for _ in range(100):
+        if not Path(f"/proc/{job}").exists():
+            return
+        time.sleep(0.1)
+    raise AssertionError("the job lives on")
+
+
+def test_what_is_no_script_is_the_real_one_s(warm):
+    result = subprocess.run([warm, "-c", "print(6 * 7)"], capture_output=True, text=True, check=True)
+    assert result.stdout == "42\n"
+
+
+START = """\
+import os, shutil, subprocess, sys
+from ablation.cluster.machine import start_warm_server
+start_warm_server(torch=False)
+print(shutil.which("python"), flush=True)
+subprocess.run(["python", "{script}", "pass"], stdin=subprocess.DEVNULL)
+sys.stdin.read()
+"""
+
+
+def test_the_server_ends_with_the_process_that_started_it_and_python_is_then_the_real_one(tmp_path):
+    script = tmp_path / "probe.py"
+    script.write_text(PROBE)
+    environment = os.environ | {"PYTHONPATH": str(SCRIPTS), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
+    command = [sys.executable, "-c", START.format(script=script)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    python = Path(process.stdout.readline().strip())
+    assert "__main__" in process.stdout.readline()
+    kept = shutil.copytree(python.parent, tmp_path / "kept", ignore=shutil.ignore_patterns("socket")) / "python"
+    process.kill()
+    for _ in range(100):
+        if not python.parent.exists():
+            break
+        time.sleep(0.1)
+    assert not python.parent.exists()
+    assert "__main__" in run(kept, script, "pass").stdout

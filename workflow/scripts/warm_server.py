@@ -1,0 +1,134 @@
+"""Runs the jobs of this machine in processes forked from this one, which has loaded torch and pandas already.
+
+Python takes three seconds of a processor to import torch and to make the first optimizer, which is most of a short run.
+So `python` in a rule's command is `warm_python.py` here, in front of the real one on the PATH: it hands its arguments,
+folder, environment and streams over, passes signals on, and ends as the job does. Nothing of ours is loaded in advance,
+so a job always runs today's code.
+
+Usage: warm_server.py SOCKET [torch], started by `ablation/cluster/machine.py`; it ends when its standard input does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import runpy
+import select
+import shutil
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+LIBRARIES = (
+    *("pandas", "pydantic", "jinja2", "tabulate", "yaml", "matplotlib.figure"),
+    *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
+)
+# Seconds between two looks at whether a job, or the command that waits for it, has ended.
+INTERVAL = 0.05
+
+
+def main() -> None:
+    path = Path(sys.argv[1])
+    try:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+            listener.listen(1000)  # commands that come early wait for what is loaded now
+            load(torch="torch" in sys.argv[2:])
+            serve(listener)
+    finally:
+        shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def load(*, torch: bool) -> None:
+    """Import what jobs are slow to import."""
+    for name in LIBRARIES:
+        importlib.import_module(name)
+    if torch:
+        module = importlib.import_module("torch")
+        # The first optimizer imports half as much again as torch itself.
+        module.optim.SGD([module.zeros(1, requires_grad=True)])
+
+
+def serve(listener: socket.socket) -> None:
+    """Fork a keeper for every job, until the standard input ends."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the keepers
+    while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            with suppress(OSError):  # the command was killed, and its job with it
+                keep(connection)
+            os._exit(1)
+        connection.close()
+
+
+def keep(connection: socket.socket) -> None:
+    """Start a job, pass signals on, and tell how it ended. The job is killed with the command that asked for it."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    request, streams = receive(connection)
+    job = os.fork()
+    if job == 0:
+        connection.close()
+        run(request, streams)
+    for stream in streams:
+        os.close(stream)
+    while True:
+        ended, status = os.waitpid(job, os.WNOHANG)
+        if ended:
+            code = os.waitstatus_to_exitcode(status)
+            connection.send(bytes([abs(code), code < 0]))
+            return
+        if select.select([connection], [], [], INTERVAL)[0]:
+            number = connection.recv(1)
+            os.kill(job, number[0] if number else signal.SIGKILL)
+
+
+def receive(connection: socket.socket) -> tuple[dict[str, Any], Sequence[int]]:
+    """What to run, and the three streams."""
+    size, streams, _, _ = socket.recv_fds(connection, 8, 3)
+    left, parts = int.from_bytes(size, "big"), []
+    while left and (part := connection.recv(left)):
+        parts.append(part)
+        left -= len(part)
+    if left:
+        os._exit(1)  # the command was killed
+    return json.loads(b"".join(parts)), streams
+
+
+def run(request: dict[str, Any], streams: Sequence[int]) -> NoReturn:
+    """Be `python script.py ...`, in a process group of its own."""
+    os.setpgid(0, 0)
+    for target, stream in enumerate(streams):
+        os.dup2(stream, target)
+        os.close(stream)
+    sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.argv = request["arguments"]
+    sys.path[0] = str(Path(sys.argv[0]).resolve().parent)
+    status = 1
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    main()
