@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from . import cluster as slurm
 from .conftest import ENVIRONMENT, SNAKEMAKE, ClusterProject, SubmititProject
 
 STUDY = "base: {model: {filters: [2, 3, 4]}, epochs: 2}\nvariants: {adam: {}}\n"
@@ -67,7 +68,9 @@ def test_no_sbatch_on_the_path(new_project, tmp_path):
 @pytest.mark.parametrize("kind", [ClusterProject, SubmititProject])
 def test_a_cluster_that_does_not_answer(new_project, tmp_path, kind):
     project = new_project("silent", STUDY, kind=kind)
-    said = refused(project, kind.profile, SLURM_CONF=str(tmp_path / "slurm.conf"))
+    config = tmp_path / "slurm.conf"
+    config.write_text((slurm.STATE / "slurm.conf").read_text().replace("SlurmctldPort=16817", "SlurmctldPort=1"))
+    said = refused(project, kind.profile, SLURM_CONF=str(config))
     assert "No job was submitted: SLURM does not answer: " in said
 
 

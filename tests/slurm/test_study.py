@@ -112,11 +112,11 @@ def test_a_failed_run_is_named_the_others_finish_and_its_target_reruns_it_alone(
 
 
 def test_a_job_out_of_memory_is_tried_again_with_more(new_project):
-    project = new_project("memory", SHORT.replace("1500", "350").replace("epochs: 2", "epochs: 100"))
+    project = new_project("memory", SHORT.replace("1500", "500").replace("epochs: 2", "epochs: 100"))
     status, output = project.run("results/runs/sound/seed0/metrics.json")
     assert status == 0, output
     tries = project.history("ReqMem", "State")
-    assert [memory for memory, _ in tries] == ["350M", "700M", "1050M"][: len(tries)]
+    assert [memory for memory, _ in tries] == ["500M", "1000M", "1500M"][: len(tries)]
     # Without cgroups, as here, SLURM ends the job and says why in its log; with them the state is OUT_OF_MEMORY.
     assert [tries[0][1], tries[-1][1]] == ["FAILED", "COMPLETED"]
     assert "exceeded memory limit" in project.log("sound/seed0").lower()

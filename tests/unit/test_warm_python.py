@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation.cluster.machine import start_warm_server
+from ablation.cluster.machine import start_warm_python
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 PROBE = """\
@@ -30,13 +30,10 @@ time.sleep(60)
 
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory):
-    """The `python` that a server with pandas runs, and the server's folder."""
-    path = os.environ["PATH"]
-    start_warm_server(torch=False)
-    python = shutil.which("python")
-    os.environ["PATH"] = path
+    """A `python` whose server has imported something."""
+    python = start_warm_python(["pandas"])
     yield python
-    assert Path(python).exists(), "the server ended before this process"
+    assert python.exists(), "the server ended before this process"
 
 
 def run(python, script, *arguments, **options):
@@ -111,10 +108,11 @@ def test_what_is_no_script_is_the_real_one_s(warm):
 
 
 START = """\
-import os, shutil, subprocess, sys
-from ablation.cluster.machine import start_warm_server
-start_warm_server(torch=False)
-print(shutil.which("python"), flush=True)
+import subprocess, sys
+from ablation.cluster.machine import start_warm_python, use_python
+python = start_warm_python(["json"])
+use_python(python)
+print(python, flush=True)
 subprocess.run(["python", "{script}", "pass"], stdin=subprocess.DEVNULL)
 sys.stdin.read()
 """

@@ -4,13 +4,16 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from ablation.cluster.machine import start_warm_python
+
 ROOT = Path(__file__).resolve().parents[2]
+SNAKEMAKE = Path(__file__).with_name("run_snakemake.py")
 PARTS = ("Snakefile", "workflow", "config", "profiles")
 
 TINY = """\
@@ -49,6 +52,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 SECRET = "a-password-in-the-environment"
 
 
+@cache
+def warm_python():
+    """A `python` that has Snakemake in its memory: its import is half of what a test takes."""
+    return start_warm_python(["snakemake.cli", "pydantic", "pandas"])
+
+
 def wait_for(condition, seconds=120):
     for _ in range(10 * seconds):
         if condition():
@@ -72,7 +81,7 @@ class Project:
         """Run `snakemake`, without its environment activated; its output, both streams, is in `.stdout`."""
         configs = [config] if isinstance(config, str) else config
         return subprocess.run(
-            [sys.executable, "-m", "snakemake", *arguments, "--configfile", *configs],
+            [warm_python(), SNAKEMAKE, *arguments, "--configfile", *configs],
             cwd=self.folder,
             env=os.environ | {"PATH": "/usr/bin:/bin", "SOME_TOKEN": SECRET},
             stdout=subprocess.PIPE,

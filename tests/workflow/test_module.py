@@ -3,10 +3,11 @@
 import json
 import os
 import subprocess
-import sys
 
 import pytest
 import yaml
+
+from .conftest import SNAKEMAKE, warm_python
 
 STUDY = {
     "study": "inner",
@@ -56,7 +57,7 @@ def outer(project, tmp_path_factory):
 
 
 def snakemake(folder, *arguments):
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    command = [warm_python(), SNAKEMAKE, "--cores", "2", *arguments]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     return result.returncode, result.stdout + result.stderr
 

@@ -16,7 +16,8 @@ onstart:
     submitted = snakemake_calls.jobs_to_submit(workflow)
     jobs = snakemake_calls.jobs_to_run(workflow)
     if snakemake_calls.executor(workflow) == "local" and len(jobs) > 2:
-        start_warm_server(torch=any("checkpoint_seconds" in job.resources.keys() for job in jobs))
+        trains = any("checkpoint_seconds" in job.resources.keys() for job in jobs)
+        use_python(start_warm_python([*LIBRARIES, *(["torch"] if trains else [])]))
     try:
         if snakemake_calls.executor(workflow) == "slurm":
             cluster.check(submitted, snakemake_calls.folder(workflow))

@@ -25,7 +25,7 @@ from ablation.config.study import Probing
 from ablation.data.identity import data_identity
 from ablation.data.image_files import DataError
 from ablation.config.loading import load_study
-from ablation.cluster.machine import has_gpu, set_environment, start_warm_server
+from ablation.cluster.machine import LIBRARIES, has_gpu, set_environment, start_warm_python, use_python
 from ablation.runs.provenance import script_digest, training_digest
 from ablation.config.settings import spec, spec_json
 from ablation.runs.results import check_results, code_of_finished, data_folder, digest_of_prepared
@@ -119,7 +119,12 @@ def code_of(paths, probed=False):
     return of_run
 
 
-def code_of_training():
+def code_of_script(script):
+    """A function for the digest of a script, since a job of a cluster needs only its own."""
+    return lambda wildcards: script_digest(script)
+
+
+def code_of_training(wildcards):
     """What the code of each run is now: the report names runs of another."""
     return sorted({training_digest(settings) for settings in study.matrix.settings.values()})
 

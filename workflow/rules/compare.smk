@@ -46,7 +46,7 @@ rule compare:
         runtime=10,
     params:
         scripts=scripts_folder,
-        code=script_digest("compare.py"),
+        code=code_of_script("compare.py"),
     message:
         "Comparing the runs of table {wildcards.table}"
     shell:
@@ -78,7 +78,7 @@ rule plot_curves:
         runtime=10,
     params:
         scripts=scripts_folder,
-        code=script_digest("plot_curves.py"),
+        code=code_of_script("plot_curves.py"),
     message:
         "Plotting the training curves of table {wildcards.table}"
     shell:

@@ -53,7 +53,7 @@ rule landscape:
         runtime=20,
     params:
         scripts=scripts_folder,
-        code=script_digest("landscape.py"),
+        code=code_of_script("landscape.py"),
     message:
         "Measuring the loss landscape"
     shell:
@@ -83,7 +83,7 @@ rule plot_landscape:
         runtime=20,
     params:
         scripts=scripts_folder,
-        code=script_digest("plot_landscape.py"),
+        code=code_of_script("plot_landscape.py"),
     message:
         "Plotting the loss landscape"
     shell:

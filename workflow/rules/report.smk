@@ -16,8 +16,8 @@ rule list_runs:
         runtime=10,
     params:
         scripts=scripts_folder,
-        code=script_digest("list_runs.py"),
-        training_code=code_of_training(),
+        code=code_of_script("list_runs.py"),
+        training_code=code_of_training,
     message:
         "Listing the runs"
     shell:
@@ -46,7 +46,7 @@ rule report:
         runtime=10,
     params:
         scripts=scripts_folder,
-        code=script_digest("write_report.py"),
+        code=code_of_script("write_report.py"),
         configfiles=configfiles,
     message:
         "Writing {output}"

@@ -1,11 +1,11 @@
-"""Runs the jobs of this machine in processes forked from this one, which has loaded torch and pandas already.
+"""Runs the jobs of this machine in processes forked from this one, which has imported torch and pandas already.
 
 Python takes three seconds of a processor to import torch and to make the first optimizer, which is most of a short run.
 So `python` in a rule's command is `warm_python.py` here, in front of the real one on the PATH: it hands its arguments,
 folder, environment and streams over, passes signals on, and ends as the job does. Nothing of ours is loaded in advance,
 so a job always runs today's code.
 
-Usage: warm_server.py SOCKET [torch], started by `ablation/cluster/machine.py`; it ends when its standard input does.
+Usage: warm_server.py SOCKET MODULE..., started by `ablation/cluster/machine.py`; it ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -25,10 +25,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-LIBRARIES = (
-    *("pandas", "pydantic", "jinja2", "tabulate", "yaml", "matplotlib.figure"),
-    *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
-)
 # Seconds between two looks at whether a job, or the command that waits for it, has ended.
 INTERVAL = 0.05
 
@@ -39,20 +35,18 @@ def main() -> None:
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(path))
             listener.listen(1000)  # commands that come early wait for what is loaded now
-            load(torch="torch" in sys.argv[2:])
+            load(sys.argv[2:])
             serve(listener)
     finally:
         shutil.rmtree(path.parent, ignore_errors=True)
 
 
-def load(*, torch: bool) -> None:
+def load(modules: Sequence[str]) -> None:
     """Import what jobs are slow to import."""
-    for name in LIBRARIES:
-        importlib.import_module(name)
-    if torch:
-        module = importlib.import_module("torch")
+    loaded = {name: importlib.import_module(name) for name in modules}
+    if torch := loaded.get("torch"):
         # The first optimizer imports half as much again as torch itself.
-        module.optim.SGD([module.zeros(1, requires_grad=True)])
+        torch.optim.SGD([torch.zeros(1, requires_grad=True)])
 
 
 def serve(listener: socket.socket) -> None:

@@ -9,10 +9,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from ablation.config.study import Study
 from ablation.files import write_text
+
+if TYPE_CHECKING:
+    from ablation.config.study import Study
 
 JOBS = Path(".snakemake", "submitit")
 # Its time stamp tells when the states were last asked for.

@@ -7,9 +7,15 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parents[2]
+# What the analysis is slow to import.
+LIBRARIES = (
+    *("pandas", "pydantic", "jinja2", "tabulate", "yaml", "matplotlib.figure"),
+    *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
+)
 
 
 def has_gpu(devices: Path = Path("/dev")) -> bool:
@@ -20,7 +26,7 @@ def has_gpu(devices: Path = Path("/dev")) -> bool:
 def set_environment() -> None:
     """What jobs find in their environment."""
     # The Python that runs this runs them too, also where its environment is not activated.
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    use_python(Path(sys.executable))
     # Without this, glibc gives freed blocks back to the system at every step, and training on a CPU takes half as long
     # again.
     os.environ.setdefault(
@@ -29,19 +35,24 @@ def set_environment() -> None:
     )
 
 
-def start_warm_server(*, torch: bool) -> None:
-    """Let one process that has loaded the libraries, torch too, run what `python` in a command is to run from now on.
+def use_python(python: Path) -> None:
+    """Let `python` in the commands of jobs be this one."""
+    os.environ["PATH"] = os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])
 
-    It ends with this process, however that ends; jobs that it has started live on.
+
+def start_warm_python(modules: Sequence[str]) -> Path:
+    """A `python` that runs scripts in processes forked from one that has imported these modules.
+
+    That one ends with this process, however it ends; the scripts that it runs live on.
     """
     folder = Path(tempfile.mkdtemp(prefix="ablation-"))
     address = str(folder / "socket")
     standard_input, _ = os.pipe()  # whose other end is open for as long as this process
-    server = [sys.executable, str(SCRIPTS / "warm_server.py"), address, *(["torch"] if torch else [])]
+    server = [sys.executable, str(SCRIPTS / "warm_server.py"), address, *modules]
     subprocess.Popen(server, stdin=standard_input, start_new_session=True)
     os.close(standard_input)
     client = shlex.join([sys.executable, "-IS", str(SCRIPTS / "warm_python.py"), address, sys.executable])
     python = folder / "python"
     python.write_text(f'#!/bin/sh\nexec {client} "$@"\n', encoding="utf-8")
     python.chmod(0o700)
-    os.environ["PATH"] = os.pathsep.join([str(folder), os.environ["PATH"]])
+    return python

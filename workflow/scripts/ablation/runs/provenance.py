@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from platform import python_version
 
@@ -73,8 +74,8 @@ def _digest(
             continue
         module = _module(each.file, reader)
         if each.name in module.definitions:
-            seen[each] = "\n".join(map(ast.dump, module.definitions[each.name]))
-            pending += [Definition(each.file, ""), *module.references(each.name)]
+            seen[each] = _text(module, each.name)
+            pending += [Definition(each.file, ""), *_references(module, each.name)]
         elif each.name in module.imports:
             pending.append(module.imports[each.name])
         else:
@@ -100,25 +101,32 @@ class _Module:
                 for name in _defined(statement):
                     self.definitions.setdefault(name, []).append(statement)
 
-    def references(self, name: str) -> Iterator[Definition]:
-        """What a definition refers to, here and in other files of ours."""
-        if not name and "*" in self.imports:
-            yield self.imports["*"]
-        for statement in self.definitions[name]:
-            for node in ast.walk(statement):
-                if isinstance(node, ast.Name) and node.id in self.definitions:
-                    yield Definition(self.file, node.id)
-                elif isinstance(node, ast.Name) and node.id in self.imports:
-                    yield self.imports[node.id]
-                elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                    module = self.imports.get(node.value.id)
-                    if module is not None and not module.name:
-                        yield Definition(module.file, node.attr)
 
-
+# The digests of many runs share most definitions, so each is looked at once.
 @cache
 def _module(file: Path, reader: Callable[[], _WithoutDocstrings]) -> _Module:
     return _Module(file, reader)
+
+
+@cache
+def _text(module: _Module, name: str) -> str:
+    return "\n".join(map(ast.dump, module.definitions[name]))
+
+
+@cache
+def _references(module: _Module, name: str) -> list[Definition]:
+    """What a definition refers to, in its file and in other files of ours."""
+    found = [module.imports["*"]] if not name and "*" in module.imports else []
+    for node in chain.from_iterable(map(ast.walk, module.definitions[name])):
+        if isinstance(node, ast.Name) and node.id in module.definitions:
+            found.append(Definition(module.file, node.id))
+        elif isinstance(node, ast.Name) and node.id in module.imports:
+            found.append(module.imports[node.id])
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            other = module.imports.get(node.value.id)
+            if other is not None and not other.name:
+                found.append(Definition(other.file, node.attr))
+    return found
 
 
 def _defined(statement: ast.stmt) -> list[str]:
@@ -149,6 +157,7 @@ def _imports(tree: ast.Module, folder: Path) -> Iterator[tuple[str, Definition]]
                     yield alias.asname or alias.name, Definition(file, alias.name)
 
 
+@cache
 def _file_of(module: str, folder: Path) -> Path | None:
     parts = module.split(".")
     bases = [above.joinpath(*parts) for above in (SCRIPTS, folder)]
