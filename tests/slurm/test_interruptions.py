@@ -19,7 +19,7 @@ from .conftest import ENVIRONMENT, SNAKEMAKE, ClusterProject, SubmititProject
 RUN = "results/runs/long/seed0"
 TARGET = f"{RUN}/metrics.json"
 LONG = """\
-base: {model: {filters: [2, 3, 4]}, epochs: 250, scheduler: none}
+base: {model: {filters: [2, 3, 4]}, epochs: 150, scheduler: none}
 jobs: {mem_mb: 1500, runtime: 10, checkpoint_seconds: 10}
 variants: {long: {}}
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation.cluster.machine import start_warm_python
+from ablation.cluster.machine import LIBRARIES, start_warm_python
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAKEMAKE = Path(__file__).with_name("run_snakemake.py")
@@ -48,14 +48,15 @@ notes: [A decision of the tiny study.]
 # In the background of a shell Ctrl-C is ignored, and so it would be by what the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+ENVIRONMENT = os.environ | {"PATH": "/usr/bin:/bin"}
 # No file that a study leaves may hold what the environment does.
 SECRET = "a-password-in-the-environment"
 
 
 @cache
 def warm_python():
-    """A `python` that has Snakemake in its memory: its import is half of what a test takes."""
-    return start_warm_python(["snakemake.cli", "pydantic", "pandas"])
+    """A `python` that has imported all that Snakemake and its jobs need, which is most of what they take."""
+    return start_warm_python(["snakemake.cli", *LIBRARIES, "torch"])
 
 
 def wait_for(condition, seconds=120):
@@ -83,7 +84,7 @@ class Project:
         return subprocess.run(
             [warm_python(), SNAKEMAKE, *arguments, "--configfile", *configs],
             cwd=self.folder,
-            env=os.environ | {"PATH": "/usr/bin:/bin", "SOME_TOKEN": SECRET},
+            env=ENVIRONMENT | {"ABLATION_WARM_PYTHON": str(warm_python()), "SOME_TOKEN": SECRET},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

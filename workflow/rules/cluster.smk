@@ -15,9 +15,9 @@ def cancel_what_runs():
 onstart:
     submitted = snakemake_calls.jobs_to_submit(workflow)
     jobs = snakemake_calls.jobs_to_run(workflow)
-    if snakemake_calls.executor(workflow) == "local" and len(jobs) > 2:
+    if snakemake_calls.executor(workflow) == "local":
         trains = any("checkpoint_seconds" in job.resources.keys() for job in jobs)
-        use_python(start_warm_python([*LIBRARIES, *(["torch"] if trains else [])]))
+        use_warm_python(len(jobs), trains)
     try:
         if snakemake_calls.executor(workflow) == "slurm":
             cluster.check(submitted, snakemake_calls.folder(workflow))

@@ -40,6 +40,14 @@ def use_python(python: Path) -> None:
     os.environ["PATH"] = os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])
 
 
+def use_warm_python(jobs: int, trains: bool) -> None:
+    """Let so many jobs start fast, by a new warm `python`, or by the one in ABLATION_WARM_PYTHON, which calls share."""
+    if python := os.environ.get("ABLATION_WARM_PYTHON"):
+        use_python(Path(python))
+    elif jobs > 2:
+        use_python(start_warm_python([*LIBRARIES, *(["torch"] if trains else [])]))
+
+
 def start_warm_python(modules: Sequence[str]) -> Path:
     """A `python` that runs scripts in processes forked from one that has imported these modules.
 
