@@ -15,6 +15,9 @@ from ablation.analysis.markdown import NOTHING, amount, escaped, markdown_table
 from ablation.analysis.runs import EARLIER
 from ablation.config.study import Landscape, Study
 
+# How a value is shown where some seeds are beyond what was tried.
+BEYOND = {"epochs_to_mark": "some seeds never", "largest_learning_rate": "some seeds at the largest tried"}
+
 
 def landscape_section(study: Study, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any] | None:
     """Everything that the template shows of the landscape; None where the study has none."""
@@ -69,8 +72,8 @@ def claims_markdown(study: Study, claims: pd.DataFrame, titles: dict[str, str]) 
         lines.append(
             {
                 "": names[line["quantity"]] + (f"; {pair}" if pair else ""),
-                escaped(without.label): _figure(line, "without"),
-                escaped(with_it.label): _figure(line, "with"),
+                escaped(without.label): _value(line, "without"),
+                escaped(with_it.label): _value(line, "with"),
                 "ratio": _spread(line["ratio_mean"], line["ratio_std"]),
                 "n": line["ratio_n"],
                 "reference": escaped(line["reported"]) or NOTHING,
@@ -79,16 +82,11 @@ def claims_markdown(study: Study, claims: pd.DataFrame, titles: dict[str, str]) 
     return markdown_table(lines)
 
 
-def _beyond(quantity: str) -> str:
-    """How a value is shown where some seeds are beyond what was tried."""
-    return {"epochs_to_mark": "some seeds never", "largest_learning_rate": "some seeds at the largest tried"}[quantity]
-
-
-def _figure(line: dict[str, Any], model: str) -> str:
+def _value(line: dict[str, Any], model: str) -> str:
     text = _spread(line[f"{model}_mean"], line[f"{model}_std"])
     if not line[f"at_limit_{model}"]:
         return text
-    return "never" if text == NOTHING else f"{text} ({_beyond(line['quantity'])})"
+    return "never" if text == NOTHING else f"{text} ({BEYOND[line['quantity']]})"
 
 
 def _spread(mean: float, std: float) -> str:

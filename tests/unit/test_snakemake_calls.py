@@ -1,0 +1,76 @@
+"""Snakemake and its SLURM executor still have what `snakemake_calls.py` uses of them, though undocumented."""
+
+import inspect
+
+import pytest
+import snakemake.api  # first: the others import each other
+from snakemake.dag import DAG
+from snakemake.jobs import Job
+from snakemake.modules import WorkflowModifier
+from snakemake.scheduling.job_scheduler import JobScheduler
+from snakemake.workflow import Workflow
+from snakemake_executor_plugin_slurm import Executor
+from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
+
+from ablation.cluster.snakemake_calls import given_config
+
+assert snakemake.api
+
+
+class FakeWorkflow:
+    """What `given_config` looks at, of a workflow or of a module of another."""
+
+    def __init__(self, folder, parent):
+        (folder / "study.yaml").write_text("a: 1\nb: {c: 2}\n")
+        self.configfiles = [str(folder / "study.yaml")]
+        self.config_settings = type("Settings", (), {"config": {"b": {"d": 3}}})
+        self.modifier = type("Modifier", (), {"parent_modifier": parent})
+
+
+WHOLE = {"a": 1, "b": {"c": 2, "d": 3}}
+
+
+@pytest.mark.parametrize(
+    ("parent", "config", "from_files"), [(None, {}, True), ("outer", WHOLE, True), ("outer", {"c": 2}, False)]
+)
+def test_a_module_takes_the_config_files_if_it_is_given_all_they_hold(tmp_path, parent, config, from_files):
+    files, overrides = given_config(FakeWorkflow(tmp_path, parent), config, "config/demo.yaml")
+    assert ([file.rpartition("/")[2] for file in files], overrides) == (
+        (["study.yaml"], {"b": {"d": 3}}) if from_files else ([], {"c": 2})
+    )
+
+
+def test_without_config_files_it_is_the_default(tmp_path):
+    workflow = FakeWorkflow(tmp_path, None)
+    workflow.configfiles = []
+    assert given_config(workflow, {}, "config/demo.yaml")[0] == ["config/demo.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        (
+            Workflow,
+            ["configfiles", "config_settings", "modifier", "executor_plugin", "workdir_init", "scheduler", "dag"],
+        ),
+        (Workflow, ["is_main_process", "current_basedir"]),
+        (WorkflowModifier, ["parent_modifier"]),
+        (JobScheduler, ["_executor"]),
+        (DAG, ["needrun_jobs"]),
+        (Job, ["is_local", "resources", "wildcards_dict"]),
+        (Executor, ["next_seconds_between_status_checks"]),
+        (RemoteExecutor, ["next_seconds_between_status_checks", "wait"]),
+    ],
+)
+def test_it_has_these_attributes(kind, names):
+    code = inspect.getsource(kind)
+    missing = [name for name in names if not hasattr(kind, name) and f"self.{name}" not in code]
+    assert not missing
+
+
+def test_the_executor_sleeps_between_two_looks_and_wakes_at_the_end():
+    code = inspect.getsource(RemoteExecutor)
+    assert "await self.sleep()" in code
+    assert "if not self.wait:" in code
+    assert inspect.iscoroutinefunction(RemoteExecutor.sleep)
+    assert "sleep" not in vars(Executor)
