@@ -10,7 +10,7 @@ demo: install
 	&& echo "The report, made in $$(($$(date +%s) - start)) s: results/report.md"
 
 test: install
-	pytest --numprocesses=auto --dist=loadfile
+	pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 # Style and types alone, in seconds; `make test` checks them too.
 check: install

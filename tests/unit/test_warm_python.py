@@ -84,7 +84,7 @@ def waiting(python, tmp_path):
     return command, int(command.stdout.readline())
 
 
-@pytest.mark.parametrize(("number", "status"), [("SIGUSR1", 75), ("SIGTERM", -15), ("SIGINT", 1), ("SIGHUP", -1)])
+@pytest.mark.parametrize(("number", "status"), [("SIGUSR1", 75), ("SIGTERM", -15), ("SIGINT", 1)])
 def test_signals_reach_the_job_and_its_end_is_the_command_s(warm, tmp_path, number, status):
     command, job = waiting(warm, tmp_path)
     assert job != command.pid
