@@ -3,40 +3,43 @@
 import errno
 import fcntl
 import os
+from pathlib import Path
 from typing import Literal
 
 import pytest
 
 from ablation.config.kinds import Model
-from ablation.config.settings import RunSettings, complete
+from ablation.config.loading import load_study
+from ablation.config.settings import RunSettings
 from ablation.runs import directory as run_directory
 from ablation.runs.directory import weights_name
 
+ROOT = Path(__file__).parents[2]
 
-@pytest.mark.parametrize(
-    ("choice", "accuracy", "name"),
-    [
-        ({}, 88.42, "best_model_LeakyReLU_CrossEntropy_Adam_StepLR_8842.pth"),
-        (
-            {"loss": "label_smoothing", "scheduler": "cosine"},
-            89.61,
-            "best_model_LeakyReLU_LabelSmoothingCrossEntropy_Adam_CosineAnnealingLR_8961.pth",
-        ),
-        (
-            {"model": {"activation": "relu"}, "loss": "mse", "scheduler": "cosine"},
-            90.03,
-            "best_model_ReLU_MSELoss_Adam_CosineAnnealingLR_9003.pth",
-        ),
-        (
-            {"model": {"activation": "elu"}, "scheduler": "cosine"},
-            87.45,
-            "best_model_eLU_CrossEntropy_Adam_CosineAnnealingLR_8745.pth",
-        ),
-    ],
-    ids=["adam", "label-smoothing", "mse", "elu"],
-)
-def test_weights_have_the_file_name_of_the_study(choice, accuracy, name):
-    assert weights_name("best_model", complete(choice), accuracy) == name
+
+# Every name that the reference prints, by the variant of `config.yaml` that it is the file of. Its two short names,
+# best_model_9153.pth and best_model_swa.pth, say less than ours.
+PRINTED = {
+    "adam": "LeakyReLU_CrossEntropy_Adam_StepLR_8842",
+    "sgd": "LeakyReLU_CrossEntropy_SGD_StepLR_7858",
+    "custom-sign-sgd": "LeakyReLU_CrossEntropy_CustomSignSGD_StepLR_8264",
+    "wide-step": "LeakyReLU_CrossEntropy_Adam_StepLR_8853",
+    "wide-plateau": "LeakyReLU_CrossEntropy_Adam_ReduceLROnPlateau_8844",
+    "wide-cosine": "LeakyReLU_CrossEntropy_Adam_CosineAnnealingLR_8898",
+    "label-smoothing": "LeakyReLU_LabelSmoothingCrossEntropy_Adam_CosineAnnealingLR_8961",
+    "focal": "LeakyReLU_FocalLoss_Adam_CosineAnnealingLR_8761",
+    "mse": "ReLU_MSELoss_Adam_CosineAnnealingLR_9003",
+    "cosine": "LeakyReLU_CrossEntropy_Adam_CosineAnnealingLR_8945",
+    "cosine-relu": "ReLU_CrossEntropy_Adam_CosineAnnealingLR_8931",
+    "cosine-elu": "eLU_CrossEntropy_Adam_CosineAnnealingLR_8745",
+}
+
+
+@pytest.mark.parametrize("variant", PRINTED)
+def test_weights_have_the_file_name_that_the_reference_prints(variant):
+    settings = load_study([ROOT / "config/config.yaml"]).matrix.settings[variant]
+    accuracy = int(PRINTED[variant][-4:]) / 100
+    assert weights_name("best_model", settings, accuracy) == f"best_model_{PRINTED[variant]}.pth"
 
 
 class Linear(Model):

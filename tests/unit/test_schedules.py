@@ -1,6 +1,7 @@
 """Learning rates per epoch against closed formulas, and weight averaging against a plain mean."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,8 +10,11 @@ from torch import nn
 from ablation.components.averagings import SWA
 from ablation.components.optimizers import SGD
 from ablation.components.schedulers import Cosine, NoScheduler, Plateau, Step
+from ablation.config.loading import load_study
 from ablation.config.settings import RunSettings
 from ablation.training.schedules import Schedule
+
+ROOT = Path(__file__).parents[2]
 
 
 def learning_rates(scheduler, losses, learning_rate=1.0, **settings):
@@ -77,6 +81,17 @@ def test_swa_averages_the_weights_from_its_start_on():
         optimizer.step()
         schedule.end_epoch(epoch, model, 1.0)
     assert schedule.average.finish([]).weight.item() == pytest.approx((3 + 4 + 5) / 3)
+
+
+@pytest.mark.parametrize("variant", ["swa", "swa-sound"])
+def test_the_study_s_swa_averages_the_last_20_epochs_as_its_authors_do(variant):
+    settings = load_study([ROOT / "config/config.yaml"]).matrix.settings[variant]
+    model = nn.Linear(1, 1)
+    schedule = Schedule(settings, model, settings.optimizer.build(model.parameters()))
+    for epoch in range(1, settings.epochs + 1):
+        nn.init.constant_(model.weight, float(epoch))
+        schedule.end_epoch(epoch, model, 1.0)
+    assert schedule.average.finish([]).weight.item() == pytest.approx(sum(range(81, 101)) / 20)
 
 
 def test_swa_recomputes_batch_norm_statistics():
