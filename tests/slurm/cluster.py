@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -135,8 +135,11 @@ def start_node(node: str) -> None:
 def kill_node(node: str) -> None:
     """As if the machine had lost its power: its daemon and every process of its jobs are killed."""
     stop(f"slurmd.{node}", signal.SIGKILL)
-    for process in processes_of(node):
-        os.kill(process, signal.SIGKILL)
+    while found := processes_of(node):  # some may have just been started by others
+        for process in found:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.1)
 
 
 def processes_of(node: str) -> list[int]:

@@ -87,9 +87,11 @@ def test_swa_averages_the_weights_from_its_start_on():
 def test_the_study_s_swa_averages_the_last_20_epochs_as_its_authors_do(variant):
     settings = load_study([ROOT / "config/config.yaml"]).matrix.settings[variant]
     model = nn.Linear(1, 1)
-    schedule = Schedule(settings, model, settings.optimizer.build(model.parameters()))
+    optimizer = settings.optimizer.build(model.parameters())
+    schedule = Schedule(settings, model, optimizer)
     for epoch in range(1, settings.epochs + 1):
         nn.init.constant_(model.weight, float(epoch))
+        optimizer.step()
         schedule.end_epoch(epoch, model, 1.0)
     assert schedule.average.finish([]).weight.item() == pytest.approx(sum(range(81, 101)) / 20)
 
