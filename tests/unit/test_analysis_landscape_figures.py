@@ -364,6 +364,17 @@ def run_script(study: Study, folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     runpy.run_path(str(SCRIPT), run_name="__main__")
 
 
+def test_a_legend_is_no_wider_than_its_figure(study: Study) -> None:
+    rates = [0.0001 * step for step in range(1, 17)]
+    trained = rates[::2]  # which takes the most words
+    lines = [rate_of(model, rate, 0, 60.0 if rate in trained else 10.0) for model in (PLAIN, NORMED) for rate in rates]
+    figure = learning_rate_figure(pd.concat(lines), study)
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.width
+
+
 def figures_in(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".csv"}
 

@@ -184,6 +184,16 @@ def _legend_shape(labels: Sequence[str]) -> tuple[int, int]:
     return columns, -(-len(labels) // columns)
 
 
+def legend_columns(labels: Sequence[str], most: int) -> int:
+    """In how many columns, which are filled one after the other, a legend is no wider than the figure."""
+    for count in range(most, 1, -1):
+        lines = -(-len(labels) // count)
+        columns = [labels[start : start + lines] for start in range(0, len(labels), lines)]
+        if sum(max(map(len, column)) + 8 for column in columns) <= LEGEND_WIDTH:
+            return count
+    return 1
+
+
 def _add_title(figure: Figure, title: str) -> None:
     """Above the panels the title and what each kind of line is: one legend, since a figure's title would overlap it."""
     grey = "#444444"

@@ -21,7 +21,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from ablation.analysis.figures import BAND_STRENGTH, COLOURS, LARGEST_LINEAR_RATIO, STYLE, plain
+from ablation.analysis.figures import BAND_STRENGTH, COLOURS, LARGEST_LINEAR_RATIO, STYLE, legend_columns, plain
 from ablation.analysis.landscape.files import ACCURACY, BANDS, LEARNING_RATES, probe_figure_name
 from ablation.analysis.runs import FINISHED
 from ablation.config.study import Landscape, Study
@@ -324,7 +324,8 @@ def _figure(height: float) -> Figure:
 def _add_title(figure: Figure, title: str, looks: Sequence[Artist]) -> None:
     """Above the panels the title and one legend: a figure's title would overlap the legend."""
     bold = {"weight": "bold", "size": 10}
-    place: dict[str, Any] = {"loc": "outside upper center", "ncols": 4 if len(looks) < 5 else 3}
+    columns = legend_columns([str(look.get_label()) for look in looks], most=4 if len(looks) < 5 else 3)
+    place: dict[str, Any] = {"loc": "outside upper center", "ncols": columns}
     figure.legend(handles=list(looks), frameon=False, title=plain(title), title_fontproperties=bold, **place)
 
 
@@ -380,9 +381,15 @@ def _trains(rows: pd.DataFrame) -> str:
     trained, rates = _trained_rates(rows), sorted(rows["learning_rate"].unique())
     if not trained:
         return "no finished run" if rows.empty else "trains at none"
-    if len(trained) > 1 and rates[rates.index(trained[0]) :][: len(trained)] == trained:
-        return f"trains at {trained[0]:g} to {trained[-1]:g}"
-    return f"trains at {_listed(trained)}"
+    places = [rates.index(rate) for rate in trained]
+    ends = [each for each in places if each + 1 not in places]
+    starts = [each for each in places if each - 1 not in places]
+    spans = [_span(rates[start], rates[end]) for start, end in zip(starts, ends, strict=True)]
+    return f"trains at {_listed(spans)}"
+
+
+def _span(low: float, high: float) -> str:
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
 def _setting(probes: pd.DataFrame) -> str:
@@ -391,8 +398,7 @@ def _setting(probes: pd.DataFrame) -> str:
         return ""
     optimizers = list(dict.fromkeys(probes["optimizer"]))
     low, high = probes["learning_rate"].min(), probes["learning_rate"].max()
-    rates = f"{high:g}" if low == high else f"{low:g} to {high:g}"
-    return f"{' and '.join(optimizers)}, learning rate {rates}"
+    return f"{' and '.join(optimizers)}, learning rate {_span(low, high)}"
 
 
 def _path_caption(probes: pd.DataFrame, landscape: Landscape) -> str:
@@ -430,6 +436,6 @@ def _seeds(rows: pd.DataFrame, landscape: Landscape) -> str:
     return "one seed" if count == 1 else f"mean over {count} seeds"
 
 
-def _listed(rates: Sequence[float]) -> str:
-    texts = [f"{rate:g}" for rate in rates]
+def _listed(values: Sequence[float | str]) -> str:
+    texts = [each if isinstance(each, str) else f"{each:g}" for each in values]
     return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
