@@ -129,11 +129,6 @@ def code_of_training(wildcards):
     return sorted({training_digest(settings) for settings in study.matrix.settings.values()})
 
 
-def log_of_training(study):
-    """The log of a run; or that of a job for all seeds, whose runs have logs of their own too."""
-    return "results/runs/{variant}/" + ("train.log" if study.packs_seeds else "seed{seed}/train.log")
-
-
 def memory_for(runs):
     """MB of main memory for so many runs in a job: a retry gets as much more as the first try had, up to three times."""
 

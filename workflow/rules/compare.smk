@@ -3,8 +3,6 @@ rule study:
         "results/study.json",
     log:
         "results/logs/study.log",
-    benchmark:
-        "results/logs/study.benchmark.tsv"
     localrule: True
     conda:
         "../envs/ablation.yaml"
@@ -36,8 +34,6 @@ rule compare:
         ),
     log:
         "results/logs/compare/{table}.log",
-    benchmark:
-        "results/logs/compare/{table}.benchmark.tsv"
     localrule: True
     conda:
         "../envs/ablation.yaml"
@@ -68,8 +64,6 @@ rule plot_curves:
         "results/figures/{table}.png",
     log:
         "results/logs/plot_curves/{table}.log",
-    benchmark:
-        "results/logs/plot_curves/{table}.benchmark.tsv"
     localrule: True
     conda:
         "../envs/ablation.yaml"

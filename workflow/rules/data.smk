@@ -4,8 +4,6 @@ rule prepare_data:
         arrays=expand(f"{DATA}/{{part}}_{{kind}}.npy", part=DATA_PARTS, kind=["images", "labels"]),
     log:
         "results/logs/prepare_data.log",
-    benchmark:
-        "results/logs/prepare_data.benchmark.tsv"
     localrule: True
     conda:
         "../envs/ablation.yaml"

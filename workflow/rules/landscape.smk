@@ -43,8 +43,6 @@ rule landscape:
         ),
     log:
         "results/logs/landscape.log",
-    benchmark:
-        "results/logs/landscape.benchmark.tsv"
     localrule: True
     conda:
         "../envs/ablation.yaml"
@@ -73,8 +71,6 @@ rule plot_landscape:
         expand("results/landscape/{name}.png", name=landscape_files.figure_names(study)),
     log:
         "results/logs/plot_landscape.log",
-    benchmark:
-        "results/logs/plot_landscape.benchmark.tsv"
     localrule: True
     conda:
         "../envs/ablation.yaml"

@@ -6,8 +6,6 @@ rule list_runs:
         report("results/tables/runs.csv", caption="../report/runs.rst", category="Runs"),
     log:
         "results/logs/list_runs.log",
-    benchmark:
-        "results/logs/list_runs.benchmark.tsv"
     localrule: True
     conda:
         "../envs/ablation.yaml"
@@ -36,8 +34,6 @@ rule report:
         report("results/report.md", caption="../report/report.rst", category="Report"),
     log:
         "results/logs/report.log",
-    benchmark:
-        "results/logs/report.benchmark.tsv"
     localrule: True
     conda:
         "../envs/ablation.yaml"

@@ -1,9 +1,10 @@
 # A job trains one run; or, with `pack_seeds`, all seeds of a variant side by side.
-SEEDS_OF_JOB = list(study.seeds) if study.packs_seeds else ["{seed}"]
+SEEDS_OF_JOB = list(study.seeds) if study.trains_side_by_side else ["{seed}"]
+# Of a job for several runs, which have logs of their own too.
+LOG = "results/runs/{variant}/" + ("train.log" if study.trains_side_by_side else "seed{seed}/train.log")
 RECORDS = expand("results/runs/{{variant}}/seed{seed}/metrics.json", seed=SEEDS_OF_JOB)
 
 
-# No benchmark: what a run cost, over all interruptions, is in its record.
 rule train:
     input:
         data=rules.prepare_data.output.description,
@@ -12,7 +13,7 @@ rule train:
     output:
         RECORDS,
     log:
-        log_of_training(study),
+        LOG,
     conda:
         "../envs/ablation.yaml"
     threads: study.jobs.threads * len(SEEDS_OF_JOB)
@@ -29,7 +30,7 @@ rule train:
         code=code_of(RECORDS),
         options=run_options,
     message:
-        "Training {wildcards.variant}, " + ("all seeds" if study.packs_seeds else "seed {wildcards.seed}")
+        "Training {wildcards.variant}, " + ("all seeds" if study.trains_side_by_side else "seed {wildcards.seed}")
     shell:
         "exec python {params.scripts}/train.py --run $(dirname {output}) --study {params.study} --data $(dirname {input.data})"
         " --threads {threads} --checkpoint-seconds {resources.checkpoint_seconds} {params.options} --spec {params.spec:q}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ablation.runs import job
+from ablation.runs.leaving import leave_after
 from ablation.runs.probe_run import probe_for_users
 
 
@@ -22,4 +23,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    job.leaving(main)
+    leave_after(main)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ablation.runs import job
+from ablation.runs.leaving import leave_after
 from ablation.runs.train_run import train_runs
 
 
@@ -20,4 +21,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    job.leaving(main)
+    leave_after(main)

@@ -2,8 +2,8 @@
 
 Python takes three seconds of a processor to import torch and to make the first optimizer, which is most of a short run.
 So `python` in a rule's command is `warm_python.py` here, in front of the real one on the PATH: it hands its arguments,
-folder, environment and streams over, passes signals on, and ends as the job does. Nothing of ours is loaded in advance,
-so a job always runs today's code.
+folder, environment and streams over, passes signals on, and ends as the job does. A job imports our code itself, so it
+always runs today's.
 
 Usage: warm_server.py SOCKET MODULE..., started by `ablation/cluster/machine.py`; it ends when its standard input does.
 """
@@ -19,11 +19,12 @@ import shutil
 import signal
 import socket
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
+
+from ablation.runs.leaving import leave_after
 
 # Seconds between two looks at whether a job, or the command that waits for it, has ended.
 INTERVAL = 0.05
@@ -108,20 +109,14 @@ def run(request: dict[str, Any], streams: Sequence[int]) -> NoReturn:
     os.environ.update(request["environment"])
     sys.argv = request["arguments"]
     sys.path[0] = str(Path(sys.argv[0]).resolve().parent)
-    status = 1
-    try:
-        runpy.run_path(sys.argv[0], run_name="__main__")
-        status = 0
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
-        if isinstance(end.code, str):
-            print(end.code, file=sys.stderr)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
+    # What this process has loaded of ours is not the job's, whose checkout may be another or newer one.
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ablation"]:
+        del sys.modules[name]
+    leave_after(run_script)
+
+
+def run_script() -> None:
+    runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 if __name__ == "__main__":

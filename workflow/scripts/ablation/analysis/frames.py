@@ -40,4 +40,4 @@ def read_csv(path: str | Path, columns: Columns) -> pd.DataFrame:
     try:
         return pd.read_csv(path, usecols=list(columns), dtype=dict(columns), keep_default_na=False, na_values=numbers)
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
+        raise ValueError(f"{path} cannot be read: {error}; delete it and run `snakemake {path}`") from error

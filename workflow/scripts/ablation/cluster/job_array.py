@@ -67,7 +67,7 @@ def name_of(study: Study, run: matrix.Run) -> str:
 
 def packs_of(study: Study, runs: Sequence[matrix.Run]) -> list[Sequence[matrix.Run]]:
     """The runs of each job: one, or with `pack_seeds` all of a variant."""
-    if not study.packs_seeds:
+    if not study.trains_side_by_side:
         return [[run] for run in runs]
     return [list(same) for _, same in groupby(runs, attrgetter("variant"))]
 

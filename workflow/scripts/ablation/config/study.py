@@ -159,7 +159,7 @@ class Study(Strict):
         )
 
     @property
-    def packs_seeds(self) -> bool:
+    def trains_side_by_side(self) -> bool:
         """Whether a job trains several runs."""
         return self.jobs.pack_seeds and len(self.seeds) > 1
 

@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -170,19 +170,3 @@ def explained(error: Exception, target: Path, components: Sequence[str]) -> str:
 def is_out_of_memory(error: Exception) -> bool:
     """Whether the GPU or the host is out of memory; for the host, torch raises nothing more telling than its text."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
-
-
-def leaving(main: Callable[[], int]) -> None:
-    """Do the script's work and end the process at once: Python would take over a second to take torch apart."""
-    status = 1
-    try:
-        status = main()
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
-        if isinstance(end.code, str):
-            print(end.code, file=sys.stderr)
-    except BaseException:
-        traceback.print_exc()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)

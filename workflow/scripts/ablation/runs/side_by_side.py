@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ablation.runs.interruption import RESUME_LATER, SIGNALS
+from ablation.runs.leaving import leave_after
 from ablation.runs.records import Origin, RecordError, read_record, write_record
 
 LOG = "train.log"
@@ -72,23 +72,15 @@ def _fork(directory: Path, train: Callable[[Path], None]) -> int:
 
 def _be(directory: Path, train: Callable[[Path], None]) -> NoReturn:
     """Train as the only work of this process, with the log as its output."""
-    status = 1
-    try:
+
+    def work() -> None:
         directory.mkdir(parents=True, exist_ok=True)
         log = os.open(directory / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         os.dup2(log, 1)
         os.dup2(log, 2)
         train(directory)
-        status = 0
-    except SystemExit as end:
-        status = end.code if isinstance(end.code, int) else 1
-        if isinstance(end.code, str):
-            print(end.code)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        os._exit(status)
+
+    leave_after(work)
 
 
 def _pass_on(number: int, children: Sequence[int]) -> None:

@@ -1,0 +1,31 @@
+"""The end of a process that does one piece of work. Nothing slow to load."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import NoReturn
+
+
+def leave_after(work: Callable[[], int | None]) -> NoReturn:
+    """Do the work and end the process at once, with the status and the words that Python would end with.
+
+    Python itself would take over a second to take torch apart, and a forked process would go on as its parent.
+    """
+    status = 1
+    try:
+        status = work() or 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+        if isinstance(end.code, str):
+            sys.stdout.flush()
+            print(end.code, file=sys.stderr)
+    except BaseException:
+        sys.stdout.flush()
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
