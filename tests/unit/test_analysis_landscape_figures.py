@@ -411,5 +411,5 @@ def test_a_missing_file_or_column_and_a_study_without_landscape_are_one_line(
         run_script(study, folder, monkeypatch)
     (folder / "probes.csv").unlink()
     frames["bands"].to_csv(folder / "bands.csv", index=False)
-    with pytest.raises(SystemExit, match=r"error: .*probes\.csv cannot be read"):
+    with pytest.raises(SystemExit, match=r"error: .*probes\.csv is missing"):
         run_script(study, folder, monkeypatch)

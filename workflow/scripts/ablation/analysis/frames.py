@@ -39,5 +39,7 @@ def read_csv(path: str | Path, columns: Columns) -> pd.DataFrame:
     numbers = {name: [""] for name, kind in columns.items() if kind != "object"}
     try:
         return pd.read_csv(path, usecols=list(columns), dtype=dict(columns), keep_default_na=False, na_values=numbers)
+    except FileNotFoundError as error:
+        raise ValueError(f"{path} is missing; run `snakemake {path}`") from error
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {error}; delete it and run `snakemake {path}`") from error
