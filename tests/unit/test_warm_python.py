@@ -5,12 +5,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
-from ablation.cluster.machine import start_warm_python
+from ablation.cluster.machine import start_warm_python, use_warm_python
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 PROBE = """\
@@ -134,3 +135,26 @@ def test_the_server_ends_with_the_process_that_started_it_and_python_is_then_the
         time.sleep(0.1)
     assert not python.parent.exists()
     assert "__main__" in run(kept, script, "pass").stdout
+
+
+def test_where_a_socket_cannot_be_it_is_the_real_one(tmp_path, monkeypatch, capfd):
+    """The temporary folder may be too deep for the path of a socket."""
+    deep = tmp_path / ("deep" * 40)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    python = start_warm_python(["json"])
+    kept = shutil.copy(python, tmp_path / "python")
+    script = tmp_path / "probe.py"
+    script.write_text(PROBE)
+    assert "__main__" in run(kept, script, "pass").stdout
+    while python.parent.exists():
+        time.sleep(0.1)
+    assert "Jobs start without a warm Python: " in capfd.readouterr().err
+
+
+def test_without_a_temporary_folder_python_is_the_real_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    monkeypatch.delenv("ABLATION_WARM_PYTHON", raising=False)
+    before = os.environ["PATH"]
+    use_warm_python(jobs=9, trains=False)
+    assert os.environ["PATH"] == before

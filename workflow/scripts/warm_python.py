@@ -19,7 +19,7 @@ def main() -> int:
     path, python, *arguments = sys.argv[1:]
     connection = socket.socket(socket.AF_UNIX)
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    if not (arguments and arguments[0].endswith(".py") and connection.connect_ex(path) == 0):
+    if not (arguments and arguments[0].endswith(".py") and connects(connection, path)):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         os.execv(python, [python, *arguments])
     ask(connection, arguments)
@@ -27,6 +27,15 @@ def main() -> int:
         signal.signal(number, lambda received, _: connection.send(bytes([received])))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     return end_as(connection.recv(2))
+
+
+def connects(connection: socket.socket, path: str) -> bool:
+    """Whether the server answers. The path may also be longer than a socket's may be."""
+    try:
+        connection.connect(path)
+    except OSError:
+        return False
+    return True
 
 
 def ask(connection: socket.socket, arguments: list[str]) -> None:

@@ -38,6 +38,8 @@ def main() -> None:
             listener.listen(1000)  # commands that come early wait for what is loaded now
             load(sys.argv[2:])
             serve(listener)
+    except OSError as error:
+        sys.exit(f"Jobs start without a warm Python: {path}: {error}")
     finally:
         shutil.rmtree(path.parent, ignore_errors=True)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parents[2]
@@ -45,7 +46,8 @@ def use_warm_python(jobs: int, trains: bool) -> None:
     if python := os.environ.get("ABLATION_WARM_PYTHON"):
         use_python(Path(python))
     elif jobs > 2:
-        use_python(start_warm_python([*LIBRARIES, *(["torch"] if trains else [])]))
+        with suppress(OSError):  # no temporary folder to be written to: jobs start as slowly as Python does
+            use_python(start_warm_python([*LIBRARIES, *(["torch"] if trains else [])]))
 
 
 def start_warm_python(modules: Sequence[str]) -> Path:
