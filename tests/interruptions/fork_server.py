@@ -2,19 +2,18 @@
 
 Started by `conftest.py`. Reads one JSON a line: `arguments` of the script, and `sabotage`, what befalls the process:
 
-- `{"at": ["ablation.training.loop.update", 3], "signal": 9}`: it gets the signal at its third call of that function;
+- `{"at": ["ablation.training.loop.evaluate", 3], "signal": 9}`: it gets the signal at its third call of that function;
 - `{"at_file_event": 5, "signal": 9}`: likewise before it opens, renames or removes a file of its run the fifth time;
-- `{"deterministic": true}`: torch takes no algorithm whose result varies from call to call, as some on a GPU do;
 - `{"memory": 100}`: it may take so many more MB of memory, and no more;
 - `{"clock": -86400}`: the wall clock goes back by so many seconds a call.
 
 Answers with the process id, and at its end with the exit status, negative for a signal.
 """
 
-import importlib
 import itertools
 import json
 import os
+import pkgutil
 import resource
 import sys
 import time
@@ -78,25 +77,22 @@ def prepare(sabotage, run_directory):
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         limit = pages * resource.getpagesize() + sabotage["memory"] * 2**20
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    if sabotage.get("deterministic"):
-        os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
-        torch.use_deterministic_algorithms(True)
     if "clock" in sabotage:
         now = itertools.count(time.time(), sabotage["clock"])
         time.time = lambda: next(now)
 
 
 def strike_at_call(name, count, number):
-    module, _, function = name.rpartition(".")
-    module = importlib.import_module(module)
-    original, calls = getattr(module, function), itertools.count(1)
+    owner, _, function = name.rpartition(".")
+    owner = pkgutil.resolve_name(owner)
+    original, calls = getattr(owner, function), itertools.count(1)
 
     def struck(*arguments, **options):
         if next(calls) == count:
             os.kill(os.getpid(), number)
         return original(*arguments, **options)
 
-    setattr(module, function, struck)
+    setattr(owner, function, struck)
 
 
 def strike_at_file_event(count, number, run_directory):

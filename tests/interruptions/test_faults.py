@@ -146,7 +146,7 @@ def test_a_second_job_on_the_same_run_refuses_and_says_who_holds_it(new_run):
 
 def test_the_lock_of_a_killed_job_is_free(new_run):
     run = new_run(**SWITCH)
-    run.job(at=[f"{LOOP}.update", 3], signal=int(signal.SIGKILL))
+    run.job(at=[f"{LOOP}.Training.take_step", 3], signal=int(signal.SIGKILL))
     assert (run.directory / "run.lock").read_text().startswith("process ")
     run.to_the_end()
 
@@ -190,7 +190,7 @@ def small_disk(tmp_path):
 def test_a_full_disk_keeps_the_last_checkpoint(new_run, small_disk):
     whole, run = new_run("whole", **SWITCH).to_the_end(), new_run(**SWITCH)
     run.directory = small_disk / "tiny" / "seed0"
-    run.job(at=[f"{LOOP}.update", 2], signal=int(signal.SIGKILL))
+    run.job(at=[f"{LOOP}.Training.take_step", 2], signal=int(signal.SIGKILL))
     filler = small_disk / "filler"
     filled = subprocess.run(["dd", "if=/dev/zero", f"of={filler}"], capture_output=True, text=True, check=False)
     assert "No space left on device" in filled.stderr
@@ -206,7 +206,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(new_run, small_disk):
 def test_a_read_only_folder_is_told(new_run, small_disk):
     whole, run = new_run("whole", **SWITCH).to_the_end(), new_run(**SWITCH)
     run.directory = small_disk / "tiny" / "seed0"
-    run.job(at=[f"{LOOP}.update", 3], signal=int(signal.SIGKILL))
+    run.job(at=[f"{LOOP}.Training.take_step", 3], signal=int(signal.SIGKILL))
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     assert run.job() == 1
     assert "run.lock cannot be read or written: Read-only file system" in run.said()

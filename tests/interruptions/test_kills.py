@@ -36,8 +36,8 @@ RUNS = {
 }
 # What a kill can meet: a step, an epoch's evaluation, the last writing, a file being opened, renamed or removed.
 PLACES = [
-    {"at": [f"{LOOP}.update", 2]},
-    {"at": [f"{LOOP}.update", 4]},
+    {"at": [f"{LOOP}.Training.take_step", 2]},
+    {"at": [f"{LOOP}.Training.take_step", 4]},
     {"at": [f"{LOOP}.evaluate", 1]},
     {"at": [f"{LOOP}.end_epoch", 1]},
     {"at": ["ablation.runs.records.write_history", 1]},
@@ -110,16 +110,16 @@ def test_two_threads_repeat_too(new_run):
     reference = new_run("whole", **settings).to_the_end()
     run = new_run("killed", **settings)
     for step in (3, 5, 4):
-        assert run.job(at=[f"{LOOP}.update", step], **KILL) == KILLED
+        assert run.job(at=[f"{LOOP}.Training.take_step", step], **KILL) == KILLED
     assert_same(run.to_the_end(), reference)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-@pytest.mark.parametrize("name", ["adam-cosine", "sgd-step", "swa", "vgg"])
+@pytest.mark.parametrize("name", ["adam-cosine", "sgd-step", "sign-none", "swa", "vgg", "vgg-dropout"])
 def test_a_gpu_repeats_too_in_its_deterministic_mode(new_run, name):
-    settings = {"options": ["--device", "cuda"], "model": {"filters": [16, 24, 32]}} | RUNS[name]
-    reference = new_run("whole", **settings).to_the_end(deterministic=True)
+    settings = {"options": ["--device", "cuda"], "deterministic": True, "model": {"filters": [16, 24, 32]}} | RUNS[name]
+    reference = new_run("whole", **settings).to_the_end()
     run = new_run("killed", **settings)
     for step in (3, 5, 4):
-        assert run.job(at=[f"{LOOP}.update", step], deterministic=True, **KILL) == KILLED
-    assert_same(run.to_the_end(deterministic=True), reference)
+        assert run.job(at=[f"{LOOP}.Training.take_step", step], **KILL) == KILLED
+    assert_same(run.to_the_end(), reference)

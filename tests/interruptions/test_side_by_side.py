@@ -103,7 +103,7 @@ def end_when_all_train(server, runs):
 
 def test_all_killed_runs_go_on(pack, one_by_one):
     first, *others = pack
-    assert first.job(together_with=others, at=[f"{LOOP}.update", 3], signal=int(signal.SIGKILL)) == 1
+    assert first.job(together_with=others, at=[f"{LOOP}.Training.take_step", 3], signal=int(signal.SIGKILL)) == 1
     assert first.job(together_with=others) == 0
     assert all("resumes from a checkpoint after 2 steps" in log_of(run) for run in pack)
     assert [left(run) for run in pack] == one_by_one

@@ -14,7 +14,7 @@ def test_a_signal_ends_a_run_that_later_goes_on(new_run, name):
     number = int(signal.Signals[name])
     reference = new_run("whole").to_the_end()
     run = new_run("interrupted")
-    for interruption, place in enumerate(("update", "evaluate"), start=1):
+    for interruption, place in enumerate(("Training.take_step", "evaluate"), start=1):
         assert run.job(checkpoint_seconds=60, at=[f"{LOOP}.{place}", 1], signal=number) == RESUME_LATER
         assert f"ended by {name} after" in run.said()
         assert run.said().count("resumes from a checkpoint after") == interruption - 1
@@ -26,7 +26,7 @@ def test_a_signal_ends_a_run_that_later_goes_on(new_run, name):
 
 def test_no_step_is_taken_twice(new_run):
     run = new_run(epochs=1)
-    run.job(checkpoint_seconds=60, at=[f"{LOOP}.update", 3], signal=int(signal.SIGTERM))
+    run.job(checkpoint_seconds=60, at=[f"{LOOP}.Training.take_step", 3], signal=int(signal.SIGTERM))
     assert "ended by SIGTERM after 3 steps" in run.said()
     run.to_the_end()
     assert "resumes from a checkpoint after 3 steps" in run.said()

@@ -10,7 +10,7 @@ import torch
 from ablation.config.catalog import built_in
 from ablation.config.settings import complete, flat, merge
 from ablation.runs.directory import save_weights
-from ablation.training import loop
+from ablation.training import loop, steps
 from ablation.training.data import Data, ImageSet
 
 GOLDEN = Path(__file__).with_name("golden_loss_trace.json")
@@ -143,7 +143,7 @@ def gradient_norm_after(settings, loss_scale):
     data = small_data()
     training = loop.Training.start(settings, data, 0, CPU)
     inputs, labels = next(training.remaining_batches(data.train))
-    loop.update(training, training.criterion(training.model(inputs), labels) * loss_scale)
+    steps.update(training, training.criterion(training.model(inputs), labels) * loss_scale)
     return torch.linalg.vector_norm(torch.cat([p.grad.flatten() for p in training.model.parameters()])).item()
 
 
@@ -157,9 +157,9 @@ def test_l1_adds_the_sign_of_every_parameter_to_its_gradient():
     for l1_lambda in (0.0, 0.01):
         training = loop.Training.start(thin(l1_lambda=l1_lambda, grad_clip=None), data, 0, CPU)
         before = torch.cat([p.detach().flatten().clone() for p in training.model.parameters()])
-        assert loop.l1_norm(training.model.parameters()).item() == pytest.approx(before.abs().sum().item(), rel=1e-5)
+        assert steps.l1_norm(training.model.parameters()).item() == pytest.approx(before.abs().sum().item(), rel=1e-5)
         inputs, labels = next(training.remaining_batches(data.train))
-        loop.update(training, training.criterion(training.model(inputs), labels))
+        steps.update(training, training.criterion(training.model(inputs), labels))
         gradients.append(torch.cat([p.grad.flatten() for p in training.model.parameters()]))
     torch.testing.assert_close(gradients[1] - gradients[0], 0.01 * before.sign(), rtol=0, atol=1e-5)
 

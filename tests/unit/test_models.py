@@ -10,7 +10,7 @@ from ablation.components.activations import ELU, LeakyReLU, ReLU
 from ablation.components.models import CNN
 from ablation.config.kinds import ImageShape
 from ablation.config.settings import RunSettings, complete
-from ablation.training.loop import l1_norm
+from ablation.training.steps import l1_norm
 
 CIFAR = ImageShape(3, 32, 32)
 

@@ -130,7 +130,7 @@ def changed_runs(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("path", "pattern", "new", "expected"),
     [
-        ("training/loop.py", r"clip_grads_with_norm_\(", "other(", set(RUNS)),
+        ("training/steps.py", r"clip_grads_with_norm_\(", "other(", set(RUNS)),
         ("training/augment.py", r"mul_\(scale\)", "div_(scale)", set(RUNS)),
         ("training/meters.py", r"100 \* correct", "99 * correct", set(RUNS)),
         ("components/optimizers.py", r"momentum=self.momentum", "momentum=0.9", {"sgd"}),

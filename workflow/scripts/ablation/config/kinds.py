@@ -172,7 +172,7 @@ class Scheduler(Component):
 
 
 class BatchAugmentation(Protocol):
-    """Changes whole batches of training images on the device."""
+    """Changes training images on the device, each for itself: B may be any number of an epoch's images."""
 
     def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Random numbers for an epoch of so many images: tensors of (count, ...), drawn on the CPU."""

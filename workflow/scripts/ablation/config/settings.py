@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
@@ -51,6 +51,15 @@ class RunSettings(Strict):
     l1_lambda: float = Field(0.0, ge=0, description="weight of the sum of absolute parameters in the loss")
     grad_clip: PositiveFloat | None = Field(1.0, description="largest gradient norm; null: no clipping")
     record_steps: bool = Field(False, description="write loss and gradient norm of every step to steps.npz")
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        "tf32",
+        description="fp32; tf32: on a GPU, matrix products and convolutions round their inputs to 10 bits; bf16: they "
+        "round them to 7 bits, on processors too, while weights and sums stay in float32",
+    )
+    execution: Literal["captured", "eager"] = Field(
+        "captured", description="on a GPU, each step as one CUDA graph; eager: operation by operation, as on processors"
+    )
+    deterministic: bool = Field(False, description="only algorithms that repeat bit for bit, which a GPU may do slower")
 
     def components(self) -> Iterator[Component]:
         """Those of this run, the ones inside others too."""

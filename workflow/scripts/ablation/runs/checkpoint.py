@@ -20,7 +20,7 @@ from ablation.files import atomic_write
 
 FORMAT = "ablation checkpoint 1, sha256"
 # Raise it when `state_dict` of the training, or of a part of it, holds something else than before.
-STATE_VERSION = 3
+STATE_VERSION = 4
 NEWEST = "checkpoint.pt"
 PREVIOUS = "checkpoint.previous.pt"
 DAMAGED = "checkpoint.damaged.pt"

@@ -26,10 +26,17 @@ from ablation.runs.progress import Progress, device_name
 from ablation.runs.provenance import git_commit, training_digest, versions
 from ablation.runs.records import Origin
 from ablation.training.data import Data, PreparedDataError
+from ablation.training.device import PrecisionError, check_precision, prepare_device
 from ablation.training.loop import Training, train
 from ablation.training.meters import Clock
+from ablation.training.steps import CaptureError
 
 WHAT_IS_KEPT = "What was trained is kept in the last checkpoint; once that is fixed, resume with: snakemake"
+# What the user can fix, told in one sentence.
+REFUSALS = (
+    *(ValidationError, SpecError, ConfigError, PreparedDataError, run_directory.LockedError),
+    *(PrecisionError, CaptureError),
+)
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,8 @@ def start(arguments: argparse.Namespace, directory: Path, *, probed: bool = Fals
         listener=Listener(),
     )
     context.listener.listen()
+    check_precision(context.settings, context.device)
+    prepare_device(context.settings, context.device)
     now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
     print(f"{now}  {directory} on {device_name(context.device)}: {arguments.spec}", flush=True)
     return context
@@ -137,7 +146,7 @@ def errors_for_users(target: Path, components: Sequence[str]) -> Iterator[None]:
     except RunInterruptedError as error:
         print(f"{target.parent}: {error}; the same command resumes it: snakemake {target}", flush=True)
         sys.exit(RESUME_LATER)
-    except (ValidationError, SpecError, ConfigError, PreparedDataError, run_directory.LockedError) as error:
+    except REFUSALS as error:
         sys.exit(f"error: {target.parent}: {error}")
     except OSError as error:
         name = error.filename or "a file"

@@ -26,6 +26,7 @@ SCRIPTS = Path(__file__).resolve().parents[2]
 # Where the mathematics of a run is, besides the files of its own components.
 MATHEMATICS = (SCRIPTS / "ablation/training", SCRIPTS / "ablation/components")
 LOOP = ("ablation/training/loop.py", ("Training", "train"))
+DEVICE = ("ablation/training/device.py", ("prepare_device",))
 PROBE = ("ablation/training/probes.py", ("Probe",))
 # What refuses settings, and what a checkpoint holds.
 SILENT_METHODS = {"check", "state_dict", "load_state_dict"}
@@ -46,7 +47,7 @@ def training_digest(settings: RunSettings, *, probed: bool = False) -> str:
 
 @cache
 def _training_digest(components: frozenset[type], probed: bool) -> str:
-    roots = [Definition(SCRIPTS / file, name) for file, names in (LOOP, PROBE)[: 1 + probed] for name in names]
+    roots = [Definition(SCRIPTS / file, name) for file, names in (LOOP, DEVICE, PROBE)[: 2 + probed] for name in names]
     files = {each: Path(str(sys.modules[each.__module__].__file__)) for each in components}
     roots += [Definition(file, each.__name__) for each, file in files.items()]
     own = [file.parent for file in files.values() if not file.is_relative_to(SCRIPTS)]

@@ -17,6 +17,9 @@ from ablation.config.kinds import BatchAugmentation
 from ablation.config.settings import RunSettings
 from ablation.training.data import ImageSet
 
+# A GPU waits longer for each of many small operations than it works on them; a processor's cache holds one batch.
+BATCHES_AT_ONCE = {"cuda": 32}
+
 
 @dataclass(frozen=True)
 class EpochPlan:
@@ -51,8 +54,13 @@ def _scale_and_shift(mean: tuple[float, ...], std: tuple[float, ...], device: to
 def training_batches(
     images: ImageSet, plan: EpochPlan, augmentation: BatchAugmentation, settings: RunSettings, start: int = 0
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch of (inputs, labels) from batch `start` on, the last batch smaller where the count demands it."""
-    orders, *drawn = (each.split(settings.batch_size)[start:] for each in (plan.order, *plan.drawn))
-    for index, chosen in enumerate(orders):
-        batch = augmentation(images.images[chosen], *(each[index] for each in drawn))
-        yield normalise(batch, settings), images.labels[chosen]
+    """One epoch of (inputs, labels) from batch `start` on, the last batch smaller where the count demands it.
+
+    Several batches are prepared at once where that pays.
+    """
+    size = settings.batch_size
+    at_once = size * BATCHES_AT_ONCE.get(plan.order.device.type, 1)
+    for first in range(start * size, len(plan.order), at_once):
+        chosen, *drawn = (each[first : first + at_once] for each in (plan.order, *plan.drawn))
+        inputs = normalise(augmentation(images.images[chosen], *drawn), settings)
+        yield from zip(inputs.split(size), images.labels[chosen].split(size), strict=True)

@@ -7,8 +7,9 @@ Non-finite loss ends the run early as `diverged`; that is a result. Nothing is w
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import torch
@@ -18,9 +19,11 @@ from ablation.config.kinds import BatchAugmentation
 from ablation.config.settings import RunSettings
 from ablation.training.augment import normalise, plan_epoch, training_batches
 from ablation.training.data import Data, ImageSet
+from ablation.training.device import autocast
 from ablation.training.meters import Clock, RunningAverages, State, StepTrace
 from ablation.training.outcome import Score
 from ablation.training.schedules import Schedule
+from ablation.training.steps import Step, step_of
 
 EVALUATION_BATCH = 500
 Weights = dict[str, Tensor]
@@ -106,6 +109,7 @@ class Training:
         model = model.to(device).to(memory_format=torch.channels_last)
         optimizer = settings.optimizer.build(model.parameters())
         generator = torch.Generator().manual_seed(seed)
+        steps_per_epoch = math.ceil(len(data.train) / settings.batch_size)
         return cls(
             settings=settings,
             device=device,
@@ -117,7 +121,7 @@ class Training:
             generator=generator,
             running=RunningAverages(device),
             epoch_start=generator.get_state(),
-            trace=StepTrace(device) if settings.record_steps else None,
+            trace=StepTrace(steps_per_epoch, device) if settings.record_steps else None,
         )
 
     @property
@@ -135,9 +139,19 @@ class Training:
         plan = plan_epoch(len(images), self.augmentation, self.generator, self.device)
         return training_batches(images, plan, self.augmentation, self.settings, start=self.step)
 
+    @cached_property
+    def _step(self) -> Step:
+        return step_of(self)
+
+    def take_step(self, inputs: Tensor, labels: Tensor) -> None:
+        """One optimizer step on a batch."""
+        self._step(inputs, labels)
+        self.step += 1
+        self.steps += 1
+
     def begin_next_epoch(self) -> None:
         self.epoch, self.step = self.epoch + 1, 0
-        self.running = RunningAverages(self.device)
+        self.running.reset()
         self.epoch_start = self.generator.get_state()
 
     def state_dict(self) -> State:
@@ -238,44 +252,9 @@ def train_epoch(training: Training, images: ImageSet) -> tuple[float, float]:
     for inputs, labels in training.remaining_batches(images):
         if training.callback is not None:
             training.callback(training, inputs, labels)
-        logits = training.model(inputs)
-        loss = training.criterion(logits, labels)
-        update(training, loss)
-        training.running.add(loss, logits, labels)
+        training.take_step(inputs, labels)
         training.safe_point()
     return training.running.means()
-
-
-def update(training: Training, loss: Tensor) -> None:
-    """One optimizer step on the objective, with the gradient's norm clipped."""
-    parameters, settings = list(training.model.parameters()), training.settings
-    training.optimizer.zero_grad(set_to_none=True)
-    objective(settings, loss, parameters).backward()
-    if training.trace is not None or settings.grad_clip is not None:
-        record_and_clip(training, loss, parameters)
-    training.optimizer.step()
-    training.step += 1
-    training.steps += 1
-
-
-def record_and_clip(training: Training, loss: Tensor, parameters: list[nn.Parameter]) -> None:
-    """Note loss and gradient norm where the run has a trace, then clip the gradient where the settings say so."""
-    gradient_norm = nn.utils.get_total_norm([each.grad for each in parameters if each.grad is not None])
-    if training.trace is not None:
-        training.trace.add(loss, gradient_norm)
-    if training.settings.grad_clip is not None:
-        nn.utils.clip_grads_with_norm_(parameters, training.settings.grad_clip, gradient_norm)
-
-
-def objective(settings: RunSettings, loss: Tensor, parameters: Iterable[Tensor]) -> Tensor:
-    """What the gradient is that of: the loss plus the L1 penalty."""
-    return loss + settings.l1_lambda * l1_norm(parameters) if settings.l1_lambda else loss
-
-
-def l1_norm(parameters: Iterable[Tensor]) -> Tensor:
-    """Sum of the absolute values of all parameters."""
-    first, *rest = (parameter.abs().sum() for parameter in parameters)
-    return sum(rest, start=first)
 
 
 def evaluate_held_out(model: nn.Module, data: Data, training: Training) -> tuple[float, float, float]:
@@ -291,8 +270,10 @@ def evaluate(model: nn.Module, images: ImageSet, training: Training) -> tuple[fl
     running = RunningAverages(training.device)
     parts = zip(images.images.split(EVALUATION_BATCH), images.labels.split(EVALUATION_BATCH), strict=True)
     for batch, labels in parts:
-        logits = model(normalise(batch, training.settings))
-        running.add(training.criterion(logits, labels), logits, labels)
+        with autocast(training.settings, training.device):
+            logits = model(normalise(batch, training.settings))
+            loss = training.criterion(logits, labels)
+        running.add(loss, logits, labels)
         training.safe_point()
     return running.means()
 

@@ -58,49 +58,58 @@ class RunningAverages:
     """Loss and accuracy summed on the device, read once at the end."""
 
     def __init__(self, device: torch.device):
-        self.sums = torch.zeros(2, dtype=torch.float64, device=device)
-        self.count = 0
+        # Of the losses, the images classified rightly, and the images.
+        self.sums = torch.zeros(3, dtype=torch.float64, device=device)
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Take in the mean loss, logits (B, classes) and labels (B,) of a batch."""
-        correct = (logits.detach().argmax(1) == labels).sum()
-        self.sums += torch.stack((loss.detach().double() * len(labels), correct.double()))
-        self.count += len(labels)
+        losses, correct, images = self.sums
+        losses.add_(loss.detach(), alpha=len(labels))
+        correct.add_((logits.detach().argmax(1) == labels).sum())
+        images.add_(len(labels))
+
+    def reset(self) -> None:
+        """Start at zero again."""
+        self.sums.zero_()
 
     def means(self) -> tuple[float, float]:
         """Mean loss, and top-1 accuracy in percent."""
-        loss, correct = self.sums.tolist()
-        return loss / self.count, 100 * correct / self.count
+        loss, correct, images = self.sums.tolist()
+        return loss / images, 100 * correct / images
 
     def state_dict(self) -> State:
-        return {"sums": self.sums, "count": self.count}
+        return {"sums": self.sums}
 
     def load_state_dict(self, state: State) -> None:
         self.sums.copy_(state["sums"])
-        self.count = state["count"]
 
 
 class StepTrace:
-    """Loss and gradient norm of every step, collected on the device and fetched once an epoch."""
+    """Loss and gradient norm of every step, collected on the device and fetched once an epoch of so many steps."""
 
-    def __init__(self, device: torch.device):
-        self.device = device
+    def __init__(self, steps: int, device: torch.device):
         self.epochs: list[np.ndarray] = []
-        self._pending: list[Tensor] = []
+        self._rows = torch.empty(steps, 2, device=device)
+        # On the device, since a captured step cannot ask the host where to write.
+        self._next = torch.zeros(1, dtype=torch.int64, device=device)
 
     def add(self, loss: Tensor, gradient_norm: Tensor) -> None:
         """Take in a step's mean loss and the l2 norm of its gradient before clipping."""
-        self._pending.append(torch.stack((loss.detach(), gradient_norm)))
+        self._rows.index_copy_(0, self._next, torch.stack((loss.detach(), gradient_norm))[None])
+        self._next += 1
 
     def end_epoch(self) -> None:
         """Fetch the epoch's steps as (steps, 2)."""
-        self.epochs.append(torch.stack(self._pending).cpu().numpy())
-        self._pending = []
+        self.epochs.append(self._taken().cpu().numpy())
+        self._next.zero_()
 
     def state_dict(self) -> State:
-        pending = torch.stack(self._pending) if self._pending else torch.empty(0, 2)
-        return {"epochs": [torch.from_numpy(epoch) for epoch in self.epochs], "pending": pending}
+        return {"epochs": [torch.from_numpy(epoch) for epoch in self.epochs], "pending": self._taken()}
 
     def load_state_dict(self, state: State) -> None:
         self.epochs = [epoch.numpy() for epoch in state["epochs"]]
-        self._pending = list(state["pending"].to(self.device))
+        self._next.fill_(len(state["pending"]))
+        self._rows[: len(state["pending"])] = state["pending"]
+
+    def _taken(self) -> Tensor:
+        return self._rows[: int(self._next)].clone()

@@ -16,9 +16,11 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn.utils import get_total_norm
 
-from ablation.training.loop import Training, objective
+from ablation.training.device import autocast
+from ablation.training.loop import Training
 from ablation.training.meters import Clock, State
 from ablation.training.outcome import ProbedStep
+from ablation.training.steps import objective
 
 Weights = dict[str, Tensor]
 LossAndGradient = Callable[[Weights], tuple[Tensor, list[Tensor]]]
@@ -56,9 +58,10 @@ def objective_of_batch(training: Training, inputs: Tensor, labels: Tensor) -> Lo
     def loss_and_gradient(weights: Weights) -> tuple[Tensor, list[Tensor]]:
         leaves = {name: each.detach().requires_grad_() for name, each in weights.items()}
         statistics = {name: each.clone() for name, each in model.named_buffers()}
-        with torch.random.fork_rng(gpus):
+        with torch.random.fork_rng(gpus), autocast(training.settings, device):
             logits = functional_call(model, (leaves, statistics), (inputs,))
-        loss = objective(training.settings, training.criterion(logits, labels), leaves.values())
+            batch_loss = training.criterion(logits, labels)
+        loss = objective(training.settings, batch_loss, leaves.values())
         return loss.detach(), list(torch.autograd.grad(loss, list(leaves.values())))
 
     return loss_and_gradient

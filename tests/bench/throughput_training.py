@@ -1,0 +1,362 @@
+"""Images a second of training, of the reference's loop and of ours, and how many runs an hour side by side.
+
+python tests/bench/throughput_training.py [--device cuda] [--networks small wide vgg] [--json FILE] ...
+
+The reference's loop is our own writing of it: a DataLoader that augments each image with torchvision's transforms, in
+float32 as torch has it, and `.item()` after each step. Ours is that of `training/loop.py`, eager, captured as a CUDA
+graph, and with the network compiled. The bound is the same step on one batch that is already there. All are measured
+in turns, several times, and the medians are told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import nn
+from torch.func import functional_call, grad_and_value, stack_module_state, vmap
+from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision import transforms
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow/scripts"))
+from ablation.config.settings import RunSettings, complete
+from ablation.runs.progress import device_name
+from ablation.training.data import Data, ImageSet
+from ablation.training.device import autocast, prepare_device
+from ablation.training.loop import Training
+
+NETWORKS = {
+    "small": {"model": {"name": "cnn"}},
+    "wide": {"model": {"name": "cnn", "filters": [128, 256, 512]}},
+    "vgg": {"model": {"name": "vgg_a", "batch_norm": True}},
+}
+BATCH = 128
+SECONDS_SIDE_BY_SIDE = 3
+Steps = Callable[[int], None]
+
+
+def settings_of(network: str, **changes: object) -> RunSettings:
+    return complete(NETWORKS[network] | changes)
+
+
+def random_data(count: int, device: torch.device) -> Data:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (count, 3, 32, 32), generator=generator, dtype=torch.uint8)
+    train = ImageSet(images.to(device), torch.randint(0, 10, (count,), generator=generator).to(device))
+    return Data(train, train, train, 10, "test", "random")
+
+
+class Images(Dataset):
+    """What torchvision's CIFAR10 does for each image."""
+
+    def __init__(self, images: torch.Tensor, labels: torch.Tensor):
+        self.images, self.labels = images.permute(0, 2, 3, 1).numpy(), labels.tolist()
+        self.transform = transforms.Compose(
+            [
+                transforms.RandomHorizontalFlip(),
+                transforms.RandomCrop(32, padding=4),
+                transforms.ToTensor(),
+                transforms.Normalize((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        return self.transform(Image.fromarray(self.images[index])), self.labels[index]
+
+
+def reference_steps(network: str, data: Data, device: torch.device, workers: int) -> Steps:
+    """The reference's loop, without end: epoch after epoch."""
+    settings = settings_of(network)
+    model = settings.model.build(data.image_shape, data.classes).to(device)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, weight_decay=1e-4)
+    images = Images(data.train.images.cpu(), data.train.labels.cpu())
+    loader = DataLoader(
+        images, BATCH, shuffle=True, drop_last=True, num_workers=workers, pin_memory=device.type == "cuda",
+        persistent_workers=workers > 0,
+    )  # fmt: skip
+
+    def without_end() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        while True:
+            yield from loader
+
+    batches = without_end()
+
+    def take(count: int) -> None:
+        # As torch has it: TF32 in convolutions, not in matrix products.
+        torch.backends.cudnn.conv.fp32_precision = "tf32"
+        torch.backends.cuda.matmul.fp32_precision = "ieee"
+        for _ in range(count):
+            inputs, labels = (each.to(device) for each in next(batches))
+            optimizer.zero_grad()
+            logits = model(inputs)
+            loss = nn.functional.cross_entropy(logits, labels)
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            loss.item()
+            logits.argmax(1).eq(labels).sum().item()
+
+    return take
+
+
+def our_steps(settings: RunSettings, data: Data, device: torch.device, *, compiled: bool = False) -> Steps:
+    """Our loop, without end."""
+    prepare_device(settings, device)
+    training = Training.start(settings, data, 0, device)
+    if compiled:
+        training.model = torch.compile(training.model)
+
+    def without_end() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        while True:
+            yield from (batch for batch in training.remaining_batches(data.train) if len(batch[1]) == BATCH)
+            training.begin_next_epoch()
+
+    batches = without_end()
+
+    def take(count: int) -> None:
+        set_precision(settings)
+        for _ in range(count):
+            training.take_step(*next(batches))
+
+    return take
+
+
+def bound_steps(settings: RunSettings, data: Data, device: torch.device) -> Steps:
+    """The same step, again and again on one batch."""
+    prepare_device(settings, device)
+    training = Training.start(settings, data, 0, device)
+    inputs, labels = next(training.remaining_batches(data.train))
+
+    def take(count: int) -> None:
+        set_precision(settings)
+        for _ in range(count):
+            training.take_step(inputs, labels)
+
+    return take
+
+
+def set_precision(settings: RunSettings) -> None:
+    """What `prepare_device` sets, for ways that take turns in one process."""
+    rounding = "ieee" if settings.precision == "fp32" else "tf32"
+    torch.backends.cuda.matmul.fp32_precision = rounding
+    torch.backends.cudnn.conv.fp32_precision = rounding
+
+
+def seconds(steps: Steps, count: int, device: torch.device) -> float:
+    synchronize(device)
+    start = time.perf_counter()
+    steps(count)
+    synchronize(device)
+    return time.perf_counter() - start
+
+
+def synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def measure(ways: dict[str, Steps], arguments: argparse.Namespace, device: torch.device) -> dict[str, float]:
+    """Images a second, the median of several turns of each way."""
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    counts = {}
+    for name, steps in ways.items():
+        warm_up = time.perf_counter()
+        seconds(steps, 8, device)
+        took = seconds(steps, 8, device) / 8
+        counts[name] = max(4, min(1000, round(arguments.seconds / took)))
+        print(f"  {name}: warm after {time.perf_counter() - warm_up:.1f} s", file=sys.stderr, flush=True)
+    for _ in range(arguments.turns):
+        for name, steps in ways.items():
+            found[name].append(counts[name] * BATCH / seconds(steps, counts[name], device))
+    return {name: statistics.median(rates) for name, rates in found.items()}
+
+
+def ways_of(network: str, data: Data, arguments: argparse.Namespace, device: torch.device) -> dict[str, Steps]:
+    ways = {"reference": reference_steps(network, data, device, arguments.workers)}
+    for precision in arguments.precisions:
+        on_gpu = {"captured": "captured"} if device.type == "cuda" else {}
+        for name, execution in {"eager": "eager", **on_gpu}.items():
+            settings = settings_of(network, precision=precision, execution=execution)
+            ways[f"{precision} {name}"] = our_steps(settings, data, device)
+        best = settings_of(network, precision=precision)
+        if network in arguments.compiled:
+            ways[f"{precision} compiled"] = our_steps(best, data, device, compiled=True)
+        ways[f"{precision} bound"] = bound_steps(best, data, device)
+    return ways
+
+
+def matrix_rate(device: torch.device, precision: str) -> float:
+    """TFLOP/s of a large product."""
+    kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    set_precision(complete({"precision": precision}))
+    size = 8192 if device.type == "cuda" else 2048
+    one, other = (torch.randn(size, size, device=device, dtype=kind) for _ in range(2))
+
+    def products(count: int) -> None:
+        for _ in range(count):
+            one @ other
+
+    products(3)
+    return 2 * size**3 * 10 / seconds(products, 10, device) / 1e12
+
+
+def flop_per_image(network: str) -> float:
+    """Of a training step: two operations for a multiplication and its addition; backward twice as many as forward."""
+    model = settings_of(network).model.build(random_data(1, torch.device("cpu")).image_shape, 10).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.zeros(1, 3, 32, 32))
+    return 3.0 * counter.get_total_flops()
+
+
+def train_some(precision: str, device: torch.device, barrier: Barrier, found: Queue) -> None:
+    """One of several processes: train some seconds, and tell the images a second."""
+    data = random_data(10_000, device)
+    steps = our_steps(settings_of("small", precision=precision), data, device)
+    steps(8)
+    synchronize(device)
+    barrier.wait()
+    start, taken = time.perf_counter(), 0
+    while time.perf_counter() - start < SECONDS_SIDE_BY_SIDE:
+        steps(10)
+        synchronize(device)
+        taken += 10
+    found.put(taken * BATCH / (time.perf_counter() - start))
+
+
+def side_by_side(count: int, precision: str, device: torch.device) -> float:
+    """Images a second of so many processes together."""
+    context = multiprocessing.get_context("spawn")
+    barrier, found = context.Barrier(count), context.Queue()
+    children = [context.Process(target=train_some, args=(precision, device, barrier, found)) for _ in range(count)]
+    for child in children:
+        child.start()
+    total = sum(found.get(timeout=120) for _ in children)
+    for child in children:
+        child.join()
+    return total
+
+
+def stacked_rate(count: int, data: Data, device: torch.device) -> float:
+    """Images a second of so many seeds as one network whose weights are stacked, by torch.func; captured on a GPU.
+
+    In tf32: below bf16's autocast, torch cannot map batch norm over several networks.
+    """
+    settings = settings_of("small", precision="tf32")
+    prepare_device(settings, device)
+    trainings = [Training.start(settings, data, seed, device) for seed in range(count)]
+    model = trainings[0].model
+    parameters, buffers = stack_module_state([each.model for each in trainings])
+    optimizer = settings.optimizer.build(list(parameters.values()))
+    for group in optimizer.param_groups:
+        group["capturable"] = device.type == "cuda"
+
+    def loss_of(weights, statistics, inputs, labels):
+        with autocast(settings, device):
+            return nn.functional.cross_entropy(functional_call(model, (weights, statistics), (inputs,)), labels)
+
+    gradients = vmap(grad_and_value(loss_of), randomness="different")
+    batches = [next(each.remaining_batches(data.train)) for each in trainings]
+    inputs, labels = (torch.stack(parts) for parts in zip(*batches, strict=True))
+
+    def step() -> None:
+        found, _ = gradients(parameters, buffers, inputs, labels)
+        for name, each in parameters.items():
+            each.grad = found[name]
+        optimizer.step()
+
+    for _ in range(3):
+        step()
+    replay = step
+    if device.type == "cuda":
+        graph = torch.cuda.CUDAGraph()
+        graph.capture_begin(capture_error_mode="thread_local")
+        step()
+        graph.capture_end()
+        replay = graph.replay
+
+    def take(steps: int) -> None:
+        for _ in range(steps):
+            replay()
+
+    take(3)
+    took = seconds(take, 5, device) / 5
+    steps = max(5, round(2 / took))
+    return steps * count * BATCH / seconds(take, steps, device)
+
+
+def machine(device: torch.device) -> dict[str, object]:
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    return {
+        "device": device_name(device),
+        "processors": os.cpu_count(),
+        "load": load,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "cudnn": torch.backends.cudnn.version(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--networks", nargs="*", default=list(NETWORKS), choices=NETWORKS)
+    parser.add_argument("--precisions", nargs="*", default=["tf32", "bf16"], choices=["fp32", "tf32", "bf16"])
+    parser.add_argument("--compiled", nargs="*", default=[], choices=NETWORKS, help="networks to compile as well")
+    parser.add_argument("--side-by-side", nargs="*", type=int, default=[], metavar="RUNS")
+    parser.add_argument("--workers", type=int, default=8, help="of the reference's loader")
+    parser.add_argument("--images", type=int, default=50_000)
+    parser.add_argument("--seconds", type=float, default=0.7, help="of each turn")
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    device = torch.device(arguments.device)
+    result: dict[str, Any] = {"machine": machine(device), "images_per_second": {}, "side_by_side": {}}
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    data = random_data(arguments.images, device)
+    result["matrix_tflops"] = {each: matrix_rate(device, each) for each in arguments.precisions}
+    print(json.dumps(result), flush=True)
+    for network in arguments.networks:
+        rates = measure(ways_of(network, data, arguments, device), arguments, device)
+        result["images_per_second"][network] = rates
+        for way, rate in rates.items():
+            tflops = rate * flop_per_image(network) / 1e12
+            ratio = rate / rates["reference"]
+            print(
+                f"{network:6} {way:16} {rate:10,.0f} images/s {ratio:6.2f} x reference {tflops:8.3f} TFLOP/s",
+                flush=True,
+            )
+        write(arguments.json, result)
+    for count in arguments.side_by_side:
+        rates = {f"{each} processes": side_by_side(count, each, device) for each in arguments.precisions}
+        rates["tf32 stacked"] = stacked_rate(count, data, device)
+        result["side_by_side"][count] = rates
+        for way, rate in rates.items():
+            print(f"{count} small {way:15} {rate:10,.0f} images/s {rate * 3600 / 2.5e6:6.0f} runs an hour", flush=True)
+        write(arguments.json, result)
+
+
+def write(path: Path | None, result: dict[str, object]) -> None:
+    if path is not None:
+        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

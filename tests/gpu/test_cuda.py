@@ -1,0 +1,83 @@
+"""What only a GPU can show: captured steps are the eager ones, in each precision; what cannot be captured is told."""
+
+import pytest
+import torch
+
+from ablation.config.settings import complete
+from ablation.training import loop
+from ablation.training.data import Data, ImageSet
+from ablation.training.device import prepare_device
+from ablation.training.steps import CapturedStep, CaptureError
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+
+CNN = {"name": "cnn", "filters": [16, 24, 32]}
+VGG = {"name": "vgg_a", "width_multiplier": 0.125}
+RUNS = {
+    "adam": {"scheduler": "cosine"},
+    "adam-l1": {"l1_lambda": 1e-4, "model": CNN | {"activation": "elu"}},
+    "sgd": {"optimizer": "sgd", "loss": "mse", "grad_clip": None},
+    "sign": {"optimizer": "custom_sign_sgd", "loss": {"name": "label_smoothing", "smoothing": 0.1}},
+    "adamw-focal": {"optimizer": "adamw", "loss": "focal", "augmentation": "none"},
+    "swa": {"averaging": {"name": "swa", "start": 2, "anneal_epochs": 1}},
+    "vgg": {"model": VGG, "record_steps": True, "grad_clip": None},
+    "vgg-dropout": {"model": {"name": "vgg_a_dropout", "width_multiplier": 0.125}, "record_steps": True},
+}
+
+
+def images(count, device):
+    """Images of 4 classes told apart by their brightness, with noise."""
+    generator = torch.Generator().manual_seed(count)
+    labels = torch.arange(count) % 4
+    noise = torch.randint(0, 60, (count, 3, 32, 32), generator=generator)
+    return ImageSet((noise + 60 * labels[:, None, None, None]).to(torch.uint8).to(device), labels.to(device))
+
+
+def trained(**changes):
+    """A training to its end, on 650 images: ten steps an epoch and a smaller one."""
+    settings = complete({"model": CNN, "epochs": 3, "batch_size": 64, "deterministic": True} | changes)
+    device = torch.device("cuda", 0)
+    prepare_device(settings, device)
+    train, test = images(650, device), images(200, device)
+    training = loop.Training.start(settings, Data(train, test, test, 4, "test", "digest"), 0, device)
+    data = Data(train, test, test, 4, "test", "digest")
+    loop.train(training, data, loop.Clock(device), lambda row: None)
+    return training
+
+
+def left(training):
+    trace = [epoch.tolist() for epoch in training.trace.epochs] if training.trace else []
+    weights = {name: each.cpu().numpy().tobytes() for name, each in training.model.state_dict().items()}
+    return training.outcome.history, trace, weights
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
+@pytest.mark.parametrize("name", RUNS)
+def test_captured_steps_leave_the_same_bits_as_eager_ones(name, precision):
+    captured = trained(**RUNS[name], precision=precision)
+    assert isinstance(captured._step, CapturedStep)
+    assert captured._step.graph is not None
+    assert left(captured) == left(trained(**RUNS[name], precision=precision, execution="eager"))
+
+
+def test_precisions_round_differently_and_learn_alike():
+    runs = {precision: trained(precision=precision).outcome for precision in ("fp32", "tf32", "bf16")}
+    losses = [run.history[-1]["train_loss"] for run in runs.values()]
+    assert len(set(losses)) == 3
+    assert losses == pytest.approx([losses[0]] * 3, rel=0.1)
+
+
+def test_a_loss_that_waits_for_the_host_is_refused_and_trains_eagerly(monkeypatch):
+    """In that order, since a failed capture must leave the process in order."""
+    waiting = loop.Training.start.__func__
+
+    def start(cls, *arguments):
+        training = waiting(cls, *arguments)
+        criterion = training.criterion
+        training.criterion = lambda logits, labels: criterion(logits, labels) * float(labels.sum().item() > -1)
+        return training
+
+    monkeypatch.setattr(loop.Training, "start", classmethod(start))
+    with pytest.raises(CaptureError, match="set execution: eager"):
+        trained()
+    assert trained(execution="eager").outcome.best.held_out_accuracy > 25
