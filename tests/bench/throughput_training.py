@@ -99,9 +99,8 @@ def reference_steps(network: str, data: Data, device: torch.device, workers: int
     batches = without_end()
 
     def take(count: int) -> None:
-        # As torch has it: TF32 in convolutions, not in matrix products.
-        torch.backends.cudnn.conv.fp32_precision = "tf32"
-        torch.backends.cuda.matmul.fp32_precision = "ieee"
+        prepare_device(settings, device)
+        torch.backends.cuda.matmul.fp32_precision = "ieee"  # as torch has it, with TF32 in convolutions alone
         for _ in range(count):
             inputs, labels = (each.to(device) for each in next(batches))
             optimizer.zero_grad()
@@ -131,7 +130,7 @@ def our_steps(settings: RunSettings, data: Data, device: torch.device, *, compil
     batches = without_end()
 
     def take(count: int) -> None:
-        set_precision(settings)
+        prepare_device(settings, device)
         for _ in range(count):
             training.take_step(*next(batches))
 
@@ -145,18 +144,11 @@ def bound_steps(settings: RunSettings, data: Data, device: torch.device) -> Step
     inputs, labels = next(training.remaining_batches(data.train))
 
     def take(count: int) -> None:
-        set_precision(settings)
+        prepare_device(settings, device)
         for _ in range(count):
             training.take_step(inputs, labels)
 
     return take
-
-
-def set_precision(settings: RunSettings) -> None:
-    """What `prepare_device` sets, for ways that take turns in one process."""
-    rounding = "ieee" if settings.precision == "fp32" else "tf32"
-    torch.backends.cuda.matmul.fp32_precision = rounding
-    torch.backends.cudnn.conv.fp32_precision = rounding
 
 
 def seconds(steps: Steps, count: int, device: torch.device) -> float:
@@ -191,11 +183,14 @@ def measure(ways: dict[str, Steps], arguments: argparse.Namespace, device: torch
 def ways_of(network: str, data: Data, arguments: argparse.Namespace, device: torch.device) -> dict[str, Steps]:
     ways = {"reference": reference_steps(network, data, device, arguments.workers)}
     for precision in arguments.precisions:
-        on_gpu = {"captured": "captured"} if device.type == "cuda" else {}
-        for name, execution in {"eager": "eager", **on_gpu}.items():
-            settings = settings_of(network, precision=precision, execution=execution)
-            ways[f"{precision} {name}"] = our_steps(settings, data, device)
         best = settings_of(network, precision=precision)
+        ways[f"{precision} eager"] = our_steps(
+            settings_of(network, precision=precision, execution="eager"), data, device
+        )
+        if device.type == "cuda":
+            ways[f"{precision} captured"] = our_steps(best, data, device)
+            exact = settings_of(network, precision=precision, deterministic=True)
+            ways[f"{precision} deterministic"] = our_steps(exact, data, device)
         if network in arguments.compiled:
             ways[f"{precision} compiled"] = our_steps(best, data, device, compiled=True)
         ways[f"{precision} bound"] = bound_steps(best, data, device)
@@ -205,7 +200,7 @@ def ways_of(network: str, data: Data, arguments: argparse.Namespace, device: tor
 def matrix_rate(device: torch.device, precision: str) -> float:
     """TFLOP/s of a large product."""
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
-    set_precision(complete({"precision": precision}))
+    prepare_device(complete({"precision": precision}), device)
     size = 8192 if device.type == "cuda" else 2048
     one, other = (torch.randn(size, size, device=device, dtype=kind) for _ in range(2))
 
@@ -253,6 +248,25 @@ def side_by_side(count: int, precision: str, device: torch.device) -> float:
     return total
 
 
+def streams_rate(count: int, precision: str, data: Data, device: torch.device) -> float:
+    """Images a second of so many trainings in one process, each on a stream of its own."""
+    streams = [torch.cuda.Stream(device) for _ in range(count)]
+    trainings = []
+    for stream in streams:
+        with torch.cuda.stream(stream):
+            trainings.append(our_steps(settings_of("small", precision=precision), data, device))
+
+    def take(steps: int) -> None:
+        for _ in range(steps):
+            for stream, step in zip(streams, trainings, strict=True):
+                with torch.cuda.stream(stream):
+                    step(1)
+
+    take(8)
+    steps = max(8, round(2 / seconds(take, 8, device) * 8))
+    return steps * count * BATCH / seconds(take, steps, device)
+
+
 def stacked_rate(count: int, data: Data, device: torch.device) -> float:
     """Images a second of so many seeds as one network whose weights are stacked, by torch.func; captured on a GPU.
 
@@ -261,6 +275,8 @@ def stacked_rate(count: int, data: Data, device: torch.device) -> float:
     settings = settings_of("small", precision="tf32")
     prepare_device(settings, device)
     trainings = [Training.start(settings, data, seed, device) for seed in range(count)]
+    for each in trainings:
+        each.model.to(memory_format=torch.contiguous_format)  # all that torch maps over several networks
     model = trainings[0].model
     parameters, buffers = stack_module_state([each.model for each in trainings])
     optimizer = settings.optimizer.build(list(parameters.values()))
@@ -273,7 +289,7 @@ def stacked_rate(count: int, data: Data, device: torch.device) -> float:
 
     gradients = vmap(grad_and_value(loss_of), randomness="different")
     batches = [next(each.remaining_batches(data.train)) for each in trainings]
-    inputs, labels = (torch.stack(parts) for parts in zip(*batches, strict=True))
+    inputs, labels = (torch.stack([each.contiguous() for each in parts]) for parts in zip(*batches, strict=True))
 
     def step() -> None:
         found, _ = gradients(parameters, buffers, inputs, labels)
@@ -346,6 +362,8 @@ def main() -> None:
         write(arguments.json, result)
     for count in arguments.side_by_side:
         rates = {f"{each} processes": side_by_side(count, each, device) for each in arguments.precisions}
+        if device.type == "cuda":
+            rates |= {f"{each} streams": streams_rate(count, each, data, device) for each in arguments.precisions}
         rates["tf32 stacked"] = stacked_rate(count, data, device)
         result["side_by_side"][count] = rates
         for way, rate in rates.items():

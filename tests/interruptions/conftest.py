@@ -82,7 +82,7 @@ class Server:
     """`fork_server.py`, and the killing of its children."""
 
     def __init__(self):
-        environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")}
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "workflow/scripts"), *sys.path])}
         command = [sys.executable, str(Path(__file__).with_name("fork_server.py"))]
         self.process = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1

@@ -26,7 +26,7 @@ def prepare_device(settings: RunSettings, device: torch.device) -> None:
     if device.type == "cuda":
         # cuBLAS repeats its sums only with workspaces of its own, set before its first call.
         os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
-        torch.cuda.set_device(device)
+        torch.cuda.set_device(device.index or 0)
         # CUDA graphs cannot be captured on the default stream, and work on two streams would have to be synchronised.
         if torch.cuda.current_stream() == torch.cuda.default_stream():
             torch.cuda.set_stream(torch.cuda.Stream())

@@ -83,8 +83,8 @@ class CapturedStep:
             self.inputs, self.labels = inputs.clone(), labels.clone()
         self._captured_for = hyperparameters(self.optimizer)
         before, graph = self.graph, torch.cuda.CUDAGraph()
+        graph.capture_begin(pool=before.pool() if before else None, capture_error_mode="thread_local")
         try:
-            graph.capture_begin(pool=before.pool() if before else None, capture_error_mode="thread_local")
             with capturable(self.optimizer):
                 self.eager(self.inputs, self.labels)
             graph.capture_end()
