@@ -9,6 +9,7 @@ from torchvision.transforms.v2 import functional as reference
 from ablation.components.augmentations import FlipCrop, NoAugmentation
 from ablation.components.flip_crop import FlipThenCrop, Unchanged
 from ablation.config.settings import RunSettings
+from ablation.training import augment
 from ablation.training.augment import normalise, plan_epoch, training_batches
 from ablation.training.data import ImageSet
 
@@ -89,6 +90,18 @@ def test_augmented_batches_hold_each_image_with_what_was_drawn_for_it():
     assert torch.equal(torch.cat([inputs for inputs, _ in batches]), expected)
     later = list(training_batches(images, plan, FLIP_CROP, settings, start=1))
     assert all(torch.equal(a[0], b[0]) for a, b in zip(later, batches[1:], strict=True))
+
+
+@pytest.mark.parametrize("start", [0, 1, 3, 4])
+def test_batches_prepared_together_are_those_prepared_one_by_one(start, monkeypatch):
+    images, settings = ImageSet(some_images(14), torch.arange(14)), RunSettings(batch_size=4)
+    plan = plan_epoch(14, FLIP_CROP, torch.Generator().manual_seed(7), CPU)
+    one_by_one = list(training_batches(images, plan, FLIP_CROP, settings, start))
+    monkeypatch.setitem(augment.BATCHES_AT_ONCE, "cpu", 3)
+    together = list(training_batches(images, plan, FLIP_CROP, settings, start))
+    assert len(together) == len(one_by_one) == 4 - start
+    for ours, expected in zip(together, one_by_one, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(ours, expected, strict=True))
 
 
 def test_augmented_batches_differ_from_plain_ones():

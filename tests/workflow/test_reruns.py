@@ -132,6 +132,7 @@ def edit(project, path, old, new):
 
 
 LOOP = "workflow/scripts/ablation/training/loop.py"
+STEPS = "workflow/scripts/ablation/training/steps.py"
 
 
 def test_nothing_reruns_by_a_touch_a_comment_or_other_jobs(study):
@@ -217,7 +218,7 @@ COMPONENTS = "workflow/scripts/ablation/components"
 @pytest.mark.parametrize(
     ("path", "old", "new", "expected"),
     [
-        (LOOP, "parameters).backward()", "parameters).mul(2).backward()", ALL),
+        (STEPS, "parameters).backward()", "parameters).mul(2).backward()", ALL),
         (f"{COMPONENTS}/optimizers.py", "momentum=self.momentum", "momentum=0.5", ["sgd 0", "sgd 1"]),
         ("config/own.py", "scaled(self.factor)", "scaled(-self.factor)", ["own 0", "own 1"]),
         ("config/helper.py", "factor * cross", "2 * factor * cross", ["own 0", "own 1"]),
@@ -264,7 +265,7 @@ def test_an_own_component_in_another_place_trains_nothing(study):
 
 
 def test_finished_runs_can_be_kept_after_a_change_of_code(study):
-    edit(study, LOOP, "parameters).backward()", "parameters).mul(1).backward()")
+    edit(study, STEPS, "parameters).backward()", "parameters).mul(1).backward()")
     edit(study, CONFIG, "seeds: [0, 1]", "seeds: [0, 1]\nkeep: true")
     edit(study, CONFIG, "sgd: {optimizer: sgd}", "sgd: {optimizer: {name: sgd, momentum: 0.5}}")
     assert trained(jobs(study)) == ["sgd 0", "sgd 1"], "other settings are no matter of code"
