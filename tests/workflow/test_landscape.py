@@ -49,6 +49,15 @@ def table(project, name):
     return pd.read_csv(project.folder / f"results/landscape/{name}.csv")
 
 
+@pytest.mark.parametrize("lost", ["landscape/bands.csv", "landscape/bands.svg", "probes/bn-fast/seed0/probe.json"])
+def test_whatever_file_of_the_landscape_is_lost_is_made_again(landscape, lost, tmp_path):
+    (landscape.folder / "results" / lost).rename(tmp_path / "lost")
+    try:
+        assert "Nothing to be done" not in landscape.snakemake("-n", config=CONFIG).stdout
+    finally:
+        (tmp_path / "lost").rename(landscape.folder / "results" / lost)
+
+
 def test_the_band_is_that_of_the_recorded_losses(landscape):
     bands = table(landscape, "bands").set_index(["model", "step"])
     for label, model in (("Plain", "plain"), ("With BN", "bn")):

@@ -21,7 +21,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--runs", required=True, type=Path, help="CSV of all runs, beside the comparisons' CSV files")
     parser.add_argument("--landscape", required=True, type=Path, help="folder of the landscape's CSV files")
     parser.add_argument("--output", required=True, help="Markdown to write; it links to figures/ beside it")
-    parser.add_argument("--configfile", nargs="*", default=[], help="config files for the commands that it names")
+    parser.add_argument("--snakemake-options", default="", help="for the commands that it names, in the shell's words")
     return parser.parse_args()
 
 
@@ -30,7 +30,7 @@ def main() -> None:
     try:
         study = read_study(arguments.study)
         tables = read_tables(study, arguments.runs, arguments.landscape)
-        write_text(arguments.output, render(study, tables, arguments.configfile))
+        write_text(arguments.output, render(study, tables, arguments.snakemake_options))
     except ValueError as error:
         sys.exit(f"error: {error}")
 

@@ -18,6 +18,7 @@ from ablation.config import matrix
 from ablation.config.matrix import Run
 from ablation.config.settings import RunSettings, changes, spec
 from ablation.config.study import Study
+from ablation.config.texts import snakemake_command
 from ablation.runs.provenance import training_digest
 from ablation.runs.records import HISTORY_COLUMNS, ProbeRecord, RecordError, RunRecord, read_record
 from ablation.runs.results import digest_of_data
@@ -62,9 +63,9 @@ def read_study(path: str | Path) -> Study:
     try:
         return Study.model_validate_json(Path(path).read_bytes())
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}; `snakemake {path}` makes it") from error
+        raise ValueError(f"{path} cannot be read: {error.strerror}; `{snakemake_command(path)}` makes it") from error
     except ValidationError as error:
-        raise ValueError(f"{path} holds no valid study; delete it and run `snakemake {path}`") from error
+        raise ValueError(f"{path} holds no valid study; delete it and run `{snakemake_command(path)}`") from error
 
 
 def load_runs(study: Study, chosen: Iterable[Run] | None = None) -> pd.DataFrame:
@@ -94,7 +95,7 @@ def load_history(run: Run) -> pd.DataFrame:
         return history.astype({"epoch": "int64"})
     except (OSError, ValueError) as error:
         raise RecordError(
-            f"{path} is missing or damaged: {error}. `snakemake {run.metrics} --force` reruns it"
+            f"{path} is missing or damaged: {error}. `{snakemake_command(run.metrics, '--force')}` reruns it"
         ) from error
 
 

@@ -15,6 +15,8 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError, model_validator
 
+from ablation.config.texts import snakemake_command
+
 # Raise it when the same images become other arrays, or `data.json` another form: then all data are prepared again.
 VERSION: Literal[2] = 2
 KINDS = ("images", "labels")
@@ -104,4 +106,4 @@ def read_array(folder: Path, name: str, digest: str) -> np.ndarray:
 
 
 def _remedy(folder: Path) -> str:
-    return f"Prepare the data again: snakemake {folder / 'data.json'} --force (with your --configfile)"
+    return f"Prepare the data again: {snakemake_command(folder / 'data.json', '--force')}"

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from ablation.config.catalog import catalog
 from ablation.config.plain_yaml import ConfigError
 from ablation.config.settings import RunSettings, SpecError, read_spec, spec
+from ablation.config.texts import RESUMES, snakemake_command
 from ablation.runs import directory as run_directory
 from ablation.runs.checkpoint import Checkpoints, remove_checkpoints
 from ablation.runs.interruption import RESUME_LATER, Listener, RunInterruptedError, SafePoints
@@ -31,7 +32,7 @@ from ablation.training.loop import Training, train
 from ablation.training.meters import Clock
 from ablation.training.steps import CaptureError
 
-WHAT_IS_KEPT = "What was trained is kept in the last checkpoint; once that is fixed, resume with: snakemake"
+WHAT_IS_KEPT = "What was trained is kept in the last checkpoint; once that is fixed, resume with:"
 # What the user can fix, told in one sentence.
 REFUSALS = (
     *(ValidationError, SpecError, ConfigError, PreparedDataError, run_directory.LockedError),
@@ -144,20 +145,23 @@ def errors_for_users(target: Path, components: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except RunInterruptedError as error:
-        print(f"{target.parent}: {error}; the same command resumes it: snakemake {target}", flush=True)
+        print(f"{target.parent}: {error}; {RESUMES}: {snakemake_command(target)}", flush=True)
         sys.exit(RESUME_LATER)
     except REFUSALS as error:
         sys.exit(f"error: {target.parent}: {error}")
     except OSError as error:
         name = error.filename or "a file"
-        sys.exit(f"error: {target.parent}: {name} cannot be read or written: {error.strerror}. {WHAT_IS_KEPT} {target}")
+        sys.exit(
+            f"error: {target.parent}: {name} cannot be read or written: {error.strerror}. "
+            f"{WHAT_IS_KEPT} {snakemake_command(target)}"
+        )
     except Exception as error:
         if not is_out_of_memory(error):
             sys.exit(explained(error, target, components))
         reason = str(error).splitlines()[0] if str(error) else "the system gave no more"
         sys.exit(
             f"error: {target.parent}: out of memory: {reason}\n"
-            f"Give the job more memory or lower its batch_size. {WHAT_IS_KEPT} {target}"
+            f"Give the job more memory or lower its batch_size. {WHAT_IS_KEPT} {snakemake_command(target)}"
         )
 
 

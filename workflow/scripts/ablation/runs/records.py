@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from ablation.config.texts import snakemake_command
 from ablation.files import atomic_write, write_text
 from ablation.training.outcome import FiniteModel, ProbedStep, Score
 
@@ -135,7 +136,7 @@ def _read(path: str | Path, kind: type[Record]) -> Record:
             reason = f"is a record of version {first['input']}, and this code reads version {RECORD_VERSION}"
         else:
             reason = f"{where}: {first['msg']}. The file is damaged or of another version"
-        raise RecordError(f"{path}: {reason}: delete it and run `snakemake {path}`") from error
+        raise RecordError(f"{path}: {reason}: delete it and run `{snakemake_command(path)}`") from error
 
 
 def write_history(path: str | Path, history: Iterable[Mapping[str, float]]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ablation.config.texts import snakemake_command
 from ablation.files import atomic_write
 from ablation.runs.records import RecordError
 
@@ -36,4 +37,6 @@ def read_steps(path: str | Path) -> pd.DataFrame:
             return pd.DataFrame({name: arrays[name] for name in STEP_COLUMNS})
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         run = Path(path).with_name("metrics.json")
-        raise RecordError(f"{path} is missing or damaged: {error}. `snakemake {run} --force` reruns it") from error
+        raise RecordError(
+            f"{path} is missing or damaged: {error}. `{snakemake_command(run, '--force')}` reruns it"
+        ) from error
