@@ -212,7 +212,7 @@ def test_advised_commands_name_what_config_set(copied):
     override = 'override={"epochs": 1}'
     assert copied.snakemake("report", "--config", "partial=true", override).returncode == 0
     (command,) = re.findall("`snakemake (results/runs/sgd/seed1/.*)`; log", copied.read("results/report.md"))
-    assert command.split(" --")[1:] == ["configfile config/tiny.yaml", "config 'override={\"epochs\": \"1\"}'"]
+    assert command.split(" --")[1:] == ["configfile config/tiny.yaml", 'config \'override={"epochs": "1"}\'']
     assert "Training sgd, seed 1" in copied.snakemake("-n", *shlex.split(command)).stdout
 
 
