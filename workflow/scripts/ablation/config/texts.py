@@ -44,8 +44,10 @@ def choices(names: Iterable[Any]) -> str:
 
 
 def suggestion(name: Any, names: Iterable[Any]) -> str:
-    """`did you mean 'sgd'? ` where a name is close to one of these, else nothing."""
-    close = difflib.get_close_matches(str(name)[:60], _legible(names), n=1)
+    """`did you mean 'sgd'? ` where a name is close to one of these, or its initials, as `lr`; else nothing."""
+    legible = _legible(names)
+    close = [each for each in legible if name == "".join(word[:1] for word in each.split("_"))]
+    close += difflib.get_close_matches(str(name)[:60], legible, n=1)
     return f"did you mean '{close[0]}'? " if close else ""
 
 
