@@ -52,7 +52,7 @@ LANDSCAPE = {
     "smoothing_steps": 3,
     "accuracy_mark": 50,
     "trained_accuracy": 20,
-    "reported": {"epochs_to_mark": "10 against 25"},
+    "reported": {"epochs_to_mark": "10 against 25", "smoothness": "smaller"},
 }
 VARIANTS = {
     "nets": {
@@ -553,6 +553,12 @@ def test_at_matched_loss_only_steps_of_losses_that_both_models_reach_count(
     assert tuple(seed_line(study, "gradient_distance", 0, "sgd")[["without", "with"]]) == (1.2, 9.0)
     matched = seed_line(study, "gradient_distance", 0, "sgd", matched=True)
     assert tuple(matched[["without", "with", "ratio"]]) == (2.0, 1.0, 0.5)
+
+
+def test_what_the_reference_says_stands_beside_the_value_over_all_steps_only(study: Study, finish: Callable) -> None:
+    claims = landscape_tables(study)["claims"]
+    said = claims[claims["reported"] != ""][["quantity", "matched", "reported"]]
+    assert said.values.tolist() == [["epochs_to_mark", False, "10 against 25"], ["smoothness", False, "smaller"]]
 
 
 def test_without_a_loss_that_both_reach_nothing_matches(study: Study, trained: None, probe: Write) -> None:

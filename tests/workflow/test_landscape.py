@@ -31,6 +31,7 @@ landscape:
   probed: {adam: {learning_rate: 0.002}}
   probe: {every: 3, step_sizes: [1, 4]}
   smoothing_steps: 3
+  trained_accuracy: 0 # after 14 steps
 """
 CONFIG = "config/landscape.yaml"
 
@@ -100,7 +101,7 @@ def test_the_report_shows_every_figure_and_quantity(landscape):
         assert "</svg>" in landscape.read(f"results/landscape/{name}.svg")
     assert "What the paper found is another thing." in report
     claims = table(landscape, "claims")
-    # Eight quantities, and four of them also at matched training loss.
+    # Nine quantities, and four of them also at matched training loss.
     assert len(claims) == 13
     claims = claims[~claims["matched"]].set_index("quantity")
     for quantity in ("band_width", "smoothness", "gradient_distance"):

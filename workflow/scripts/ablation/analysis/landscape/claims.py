@@ -158,7 +158,7 @@ def claims(study: Study, by_seed: pd.DataFrame) -> pd.DataFrame:
         for name in ("without", "with", "ratio"):
             line |= _summary(name, seeds[name].dropna())
         line |= {name: bool(seeds[name].any()) for name in ("at_limit_without", "at_limit_with")}
-        lines.append(line | {"reported": reported.get(quantity, "")})
+        lines.append(line | {"reported": "" if matched else reported.get(quantity, "")})
     return pd.DataFrame(lines)
 
 
