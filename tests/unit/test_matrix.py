@@ -77,6 +77,7 @@ def test_an_override_can_exchange_a_component():
         ({"negative_slope": 0.2}, ("negative_slope",), "is a setting of the activation; write model: {activation: {"),
         ({"optimizer": 3}, ("optimizer",), "3 is not valid: the name of a component, or a mapping of its settings"),
         ({"scheduler": {"name": "cosine", "min_learning_rate": 1}}, ("scheduler",), "min_learning_rate 1.0 is above"),
+        ({"scheduler": {"name": "plateau", "min_learning_rate": 1}}, ("scheduler",), "min_learning_rate 1.0 is above"),
         ({"averaging": {"name": "swa", "start": 51}}, ("averaging",), "start 51 is after the last epoch, 50"),
         ({"model": {"filters": [2, 2, 2, 2]}}, ("model",), "halves the images 4 times, and 8 pixels can"),
         ({"mean": [0.1, 0.2]}, ("mean",), "has 2 values, and the images have 3 channel(s)"),

@@ -47,6 +47,18 @@ class CNN(Model):
         return cnn(self, images, classes)
 
 
+class CNNTanh(CNN):
+    """The reference's network with a tanh behind its last layer, which its authors' MSE model has commented out."""
+
+    name: Literal["cnn_tanh"] = "cnn_tanh"  # type: ignore[assignment]
+    display_name = "CNN-tanh"
+
+    def build(self, images: ImageShape, classes: int) -> nn.Module:
+        from torch.nn import Sequential, Tanh
+
+        return Sequential(super().build(images, classes), Tanh())
+
+
 class VGGA(Model):
     """VGG for small images (study, section 4; Simonyan and Zisserman 2015, configuration A), with Xavier-normal weights
     at its start."""

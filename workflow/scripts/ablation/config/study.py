@@ -72,6 +72,7 @@ Quantity = Literal[
     "epochs_to_mark",
     "band_width",
     "smoothed_band_width",
+    "epoch_band_width",
     "loss_range",
     "gradient_distance",
     "relative_gradient_distance",
