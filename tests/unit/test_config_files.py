@@ -95,7 +95,7 @@ def test_each_reading_of_the_schedulers_is_a_configuration_as_printed(study, rea
     wide = {"patience": 3, "factor": 0.2, "min_learning_rate": 1e-5, "threshold": 1e-3, "cooldown": 2}
     schedulers = {
         "plateau": wide if reading else base,
-        "cosine": {"min_learning_rate": 1e-5 if reading else 1e-6},
+        "cosine": {"min_learning_rate": 1e-6},
         "step" if reading else "adam": {"step_size": 20, "gamma": 0.1},
     }
     for name, printed in schedulers.items():
