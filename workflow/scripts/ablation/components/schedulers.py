@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt
 
-from ablation.config.kinds import ImageShape, Scheduler
+from ablation.config.kinds import MAX_EPOCHS, MAX_FLOAT, ImageShape, Scheduler
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -30,7 +30,7 @@ class Step(Scheduler):
 
     name: Literal["step"] = "step"
     display_name = "StepLR"
-    step_size: PositiveInt = Field(20, description="epochs between two steps")
+    step_size: PositiveInt = Field(20, le=MAX_EPOCHS, description="epochs between two steps")
     gamma: float = Field(0.1, gt=0, le=1, description="factor of the learning rate at each step")
 
     def build(self, optimizer: Optimizer, epochs: int) -> LRScheduler | None:
@@ -44,10 +44,10 @@ class Plateau(Scheduler):
 
     name: Literal["plateau"] = "plateau"
     display_name = "ReduceLROnPlateau"
-    patience: int = Field(5, ge=0, description="epochs without improvement before a step")
+    patience: int = Field(5, ge=0, le=MAX_EPOCHS, description="epochs without improvement before a step")
     factor: float = Field(0.5, gt=0, lt=1, description="factor of the learning rate at each step")
     threshold: float = Field(0.001, ge=0, lt=1, description="relative fall of the loss that counts as improvement")
-    cooldown: int = Field(2, ge=0, description="epochs after a step in which none is counted")
+    cooldown: int = Field(2, ge=0, le=MAX_EPOCHS, description="epochs after a step in which none is counted")
 
     def build(self, optimizer: Optimizer, epochs: int) -> LRScheduler | None:
         from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -61,7 +61,7 @@ class Cosine(Scheduler):
 
     name: Literal["cosine"] = "cosine"
     display_name = "CosineAnnealingLR"
-    min_learning_rate: float = Field(1e-5, ge=0, description="learning rate after the last epoch")
+    min_learning_rate: float = Field(1e-5, ge=0, le=MAX_FLOAT, description="learning rate after the last epoch")
 
     def check(self, run: RunSettings, images: ImageShape) -> None:
         if self.min_learning_rate > run.optimizer.learning_rate:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.config.study import DataConfig
-from ablation.data.arrays import VERSION
+from ablation.data.arrays import DECODING, VERSION
 from ablation.data.image_files import DataError, image_files, path_of
 from ablation.files import write_text
 
@@ -29,7 +29,7 @@ def data_identity(config: DataConfig, prepared: Path, *, look: bool = True) -> s
     identity: dict[str, Any] = {"version": VERSION, "name": config.name}
     identity |= config.model_dump(mode="json", exclude={"name", "path"}, exclude_defaults=True)
     if config.name == "images":
-        identity["content"] = _content(config, prepared, look)
+        identity |= {"decoding": DECODING, "content": _content(config, prepared, look)}
     return json.dumps(identity)
 
 
@@ -72,7 +72,7 @@ def _digest_of_file(path: str) -> str:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+        raise DataError(f"{path!r} cannot be read: {error.strerror}") from error
 
 
 def _sha256(lines: Iterable[str]) -> str:
