@@ -81,4 +81,4 @@ def test_a_room_says_what_it_holds_and_what_a_change_costs(room):
 
 
 def test_everything_is_in_a_room():
-    assert {path.name for path in PACKAGE.iterdir()} - {"__pycache__"} == {"__init__.py", *ROOMS, *(f"{each}.py" for each in BELOW)}
+    assert {path.stem for path in PACKAGE.iterdir()} - {"__pycache__"} == {"__init__", *ROOMS, *BELOW}
