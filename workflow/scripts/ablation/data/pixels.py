@@ -50,7 +50,8 @@ def _with_8_bits(image: Image.Image) -> Image.Image:
     """An image of at most 8 bits a channel, turned as its camera was held, on a background where it is transparent."""
     has_16_bits = _is_grey_of_16_bits(image)
     if not has_16_bits and image.mode not in MODES:
-        raise DataError(f"has pixels of Pillow's mode {image.mode}; save it with 8 bits a channel, or as 16-bit grey")
+        kind = f"pixels of a kind that is not read (Pillow's mode {image.mode})"
+        raise DataError(f"has {kind}; save it with 8 bits a channel, or as a 16-bit grey PNG")
     upright = ImageOps.exif_transpose(image)
     if has_16_bits:  # of which Pillow would cut off all shades above 255
         return Image.fromarray((np.asarray(upright) // 256).astype(np.uint8))

@@ -72,7 +72,7 @@ class _Unpacked:
         self.seek(member.offset_data)
         content = self._read(member.size)
         if len(content) < member.size:
-            raise tarfile.ReadError(f"it breaks off in '{member.name}'")
+            raise tarfile.ReadError(f"it breaks off in {member.name!r}")
         return content
 
     def _read(self, size: int) -> bytes:
@@ -91,6 +91,8 @@ def _place(member: tarfile.TarInfo) -> Place | None:
     Raises:
         DataError: it may not be in the archive.
     """
+    if member.size < 0:  # which leads back, for ever
+        raise tarfile.ReadError(f"member {member.name!r} has {member.size:,} bytes")
     if member.name.startswith("/"):
         raise DataError(f"member {member.name!r} has an absolute path")
     if ".." in PurePosixPath(member.name).parts:
