@@ -142,6 +142,13 @@ def test_missing_images_are_told_unless_data_were_prepared_from_them() -> None:
         identity("other")
 
 
+@pytest.mark.parametrize(("path", "reason"), [("x" * 300, "File name too long"), ("loop", "no such file or folder")])
+def test_a_path_that_cannot_be_looked_up_is_told(path: str, reason: str) -> None:
+    Path("loop").symlink_to("loop")
+    with pytest.raises(DataError, match=f"^{path}: .*{reason}"):
+        identity(path)
+
+
 def test_a_job_of_a_cluster_does_not_look_at_the_images() -> None:
     config = DataConfig(name="images", path="set")
     Path("prepared").mkdir()

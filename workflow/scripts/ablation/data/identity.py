@@ -37,7 +37,7 @@ def _content(config: DataConfig, prepared: Path, look: bool) -> str:
     cache = prepared / "source.json"
     known = _remembered(cache)
     is_known = known.get("path") == config.path and (prepared / "data.json").exists()
-    if is_known and (not look or not Path(str(config.path)).exists()):
+    if is_known and (not look or not os.path.exists(str(config.path))):  # also where that cannot be told
         return known["digest"]
     files = _files(path_of(config))
     stamp = _sha256([str(config.path), *(f"{name} {_stamp(stat)}" for name, (_, stat) in files.items())])

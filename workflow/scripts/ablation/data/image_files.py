@@ -52,25 +52,26 @@ def path_of(config: DataConfig) -> Path:
     if config.path is None:
         raise DataError(f"data.path is missing: give the folder or the tar of {LAYOUT}")
     path = Path(config.path)
-    if not path.is_dir() and not path.is_file():
-        raise DataError(f"{path}: no such file or folder; data.path is the folder or the tar of {LAYOUT}")
-    size = path.stat().st_size
-    if path.is_file() and size > unpacked_limit(path):
-        raise DataError(f"{path}: is a file of {size:,} bytes, nearly all of them holes, so it is no tar of images")
+    try:
+        if path.is_file():
+            _refuse_holes(path)
+        elif not path.is_dir():
+            raise DataError(f"{path}: no such file or folder; data.path is the folder or the tar of {LAYOUT}")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     return path
 
 
-def unpacked_limit(tar: Path) -> int:
-    """To how many bytes a tar may unpack.
+def _refuse_holes(tar: Path) -> None:
+    size = tar.stat().st_size
+    if size > unpacked_limit(tar):
+        raise DataError(f"{tar}: is a file of {size:,} bytes, nearly all of them holes, so it is no tar of images")
 
-    Raises:
-        DataError: it cannot be read.
-    """
-    try:
-        with open(tar, "rb") as file:
-            return max(UNPACKED_AT_LEAST, MAX_EXPANSION * _bytes_on_disk(file.fileno()))
-    except OSError as error:
-        raise DataError(f"{tar}: cannot be read: {error.strerror}") from error
+
+def unpacked_limit(tar: Path) -> int:
+    """To how many bytes a tar may unpack."""
+    with open(tar, "rb") as file:
+        return max(UNPACKED_AT_LEAST, MAX_EXPANSION * _bytes_on_disk(file.fileno()))
 
 
 def _bytes_on_disk(file: int) -> int:
