@@ -103,6 +103,14 @@ def test_the_settings_count_but_not_the_path() -> None:
     assert digits[0] == digits[1] == '{"version": 2, "name": "digits"}'
 
 
+def test_another_way_to_decode_images_makes_data_of_files_stale_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    digits = DataConfig(name="digits")
+    before = identity(), data_identity(digits, Path("prepared"))
+    monkeypatch.setattr(module, "DECODING", module.DECODING + 1)
+    assert identity() != before[0]
+    assert data_identity(digits, Path("prepared")) == before[1]
+
+
 def test_files_are_read_only_when_a_time_or_a_size_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     first, read = identity(), []
     original = module._digest_of_file
