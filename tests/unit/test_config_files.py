@@ -196,6 +196,24 @@ def test_the_schema_refuses_mistakes(own):
         jsonschema.validate({"study": "s", "seeds": [0], "variants": {"a": own}}, write_schema.schema())
 
 
+def numbers_in(schema, path=()):
+    """The parts of a schema that take numbers, with their paths."""
+    if isinstance(schema, list):
+        schema = dict(enumerate(schema))
+    if isinstance(schema, dict):
+        if schema.get("type") in ("integer", "number"):
+            yield path, schema
+        for key, value in schema.items():
+            yield from numbers_in(value, (*path, key))
+
+
+def test_every_number_has_an_upper_bound():
+    """A slip of the pen must be refused: what torch cannot compute with would end in a traceback or never."""
+    found = dict(numbers_in(write_schema.schema()))
+    assert len(found) > 50
+    assert [path for path, each in found.items() if not {"maximum", "exclusiveMaximum", "enum"} & each.keys()] == []
+
+
 def test_a_schema_can_hold_components_of_one_s_own():
     own = write_schema.schema(["examples/own-components/my_components.py"])["$defs"]["Lion"]["properties"]
     assert own["beta1"] | {"maximum": 1} == own["beta1"] | {"maximum": 1, "default": 0.9}

@@ -80,6 +80,13 @@ def test_an_override_can_exchange_a_component():
         ({"scheduler": {"name": "plateau", "min_learning_rate": 1}}, ("scheduler",), "min_learning_rate 1.0 is above"),
         ({"averaging": {"name": "swa", "start": 51}}, ("averaging",), "start 51 is after the last epoch, 50"),
         ({"model": {"filters": [2, 2, 2, 2]}}, ("model",), "halves the images 4 times, and 8 pixels can"),
+        ({"model": {"filters": [2, 2**62, 4]}}, ("model", "filters", 1), f"{2**62} is not valid: input should be less"),
+        ({"model": {"name": "vgg_a", "width_multiplier": 1e9}}, ("model", "width_multiplier"), "1000000000.0 is not"),
+        ({"optimizer": {"learning_rate": 1e300}}, ("optimizer", "learning_rate"), "1e+300 is not valid: input should"),
+        ({"augmentation": {"padding": 2**62}}, ("augmentation", "padding"), f"{2**62} is not valid: input should be"),
+        ({"augmentation": {"padding": 8}}, ("augmentation",), "padding 8 can move all of an image of 8 pixels out of"),
+        ({"batch_size": 2**62}, ("batch_size",), f"{2**62} is not valid: input should be less than or equal to 1000"),
+        ({"mean": [125.3, 0.4, 0.4]}, ("mean", 0), "125.3 is not valid: input should be less than or equal to 10"),
         ({"mean": [0.1, 0.2]}, ("mean",), "has 2 values, and the images have 3 channel(s)"),
     ],
 )  # fmt: skip

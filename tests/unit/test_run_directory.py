@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+import torch
 
 from ablation.config.kinds import Model
 from ablation.config.loading import load_study
@@ -69,3 +70,13 @@ def test_a_file_system_without_locks_is_told_and_goes(tmp_path, monkeypatch, cap
     with run_directory.locked(tmp_path):
         assert (tmp_path / "run.lock").read_text().startswith("process ")
     assert "run.lock: cannot be locked (No locks available): make sure that only one job" in capsys.readouterr().out
+
+
+def test_weights_that_a_full_disk_does_not_take_are_named_and_the_old_ones_stay(tmp_path, full_disk):
+    path = tmp_path / "best_model.pth"
+    run_directory.save_weights(path, {"weight": torch.ones(3)})
+    with full_disk(), pytest.raises(OSError, match="File too large") as caught:
+        run_directory.save_weights(path, {"weight": torch.zeros(1000)})
+    assert caught.value.filename == str(path)
+    assert torch.load(path, weights_only=True)["weight"].tolist() == [1, 1, 1]
+    assert list(tmp_path.iterdir()) == [path]

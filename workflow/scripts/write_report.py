@@ -7,11 +7,11 @@ Usage: python write_report.py --study results/study.json --runs results/tables/r
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from ablation.analysis.report import read_tables, render
 from ablation.analysis.runs import read_study
+from ablation.errors import errors_for_users
 from ablation.files import write_text
 
 
@@ -27,12 +27,10 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    try:
+    with errors_for_users():
         study = read_study(arguments.study)
         tables = read_tables(study, arguments.runs, arguments.landscape)
         write_text(arguments.output, render(study, tables, arguments.snakemake_options))
-    except ValueError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

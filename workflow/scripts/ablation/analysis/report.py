@@ -84,7 +84,7 @@ def render(study: Study, tables: Tables, options: str = "") -> str:
         "settings": _settings_markdown(study, runs),
         "cost": _cost_markdown(runs),
         "origins": origins,
-        "warnings": list(_warnings(origins)),
+        "warnings": [*_warnings(origins), *_problems(runs)],
     }
     text = _template().render(study=study, accuracy_column=ACCURACY_COLUMN, last_column=LAST_COLUMN, **sections)
     # Parts that are left out leave their empty lines.
@@ -229,6 +229,13 @@ def kept_text(runs: pd.DataFrame) -> str:
     """The runs that earlier training code made, by variant; empty where there is none."""
     by_variant = runs[runs["code"] == EARLIER].groupby("variant", sort=False)["seed"]
     return "; ".join(f"`{variant}`, seed {', '.join(map(str, seeds))}" for variant, seeds in by_variant)
+
+
+def _problems(runs: pd.DataFrame) -> Iterator[str]:
+    """What is odd about finished runs, with their variants."""
+    odd = runs[runs["status"].isin(FINISHED) & (runs["problem"] != "")]
+    for problem, variants in odd.groupby("problem", sort=False)["variant"]:
+        yield f"{escaped(problem)}. These variants: {', '.join(f'`{name}`' for name in variants.unique())}."
 
 
 def _warnings(origins: dict[str, dict[str, int]]) -> Iterator[str]:

@@ -16,12 +16,13 @@ from pydantic import ValidationError
 from ablation.analysis.frames import frame
 from ablation.config import matrix
 from ablation.config.matrix import Run
-from ablation.config.settings import RunSettings, changes, spec
+from ablation.config.settings import RunSettings, batch_problem, changes, spec
 from ablation.config.study import Study
 from ablation.config.texts import snakemake_command
+from ablation.data.arrays import Description
 from ablation.runs.provenance import training_digest
 from ablation.runs.records import HISTORY_COLUMNS, ProbeRecord, RecordError, RunRecord, read_record
-from ablation.runs.results import digest_of_data
+from ablation.runs.results import prepared_data
 
 FINISHED = ("completed", "diverged")
 # Whether a run's code is that of today.
@@ -73,11 +74,11 @@ def load_runs(study: Study, chosen: Iterable[Run] | None = None) -> pd.DataFrame
 
     `status` is that of the record, or `missing` (no record), `damaged` (not readable) or `outdated` (of other settings
     or other data than now). A run of these three has no results here, so none can slip into a table; `problem` says
-    why.
+    why. It also tells what is odd about a finished run.
     """
     runs = matrix.runs(study) if chosen is None else chosen
-    data_digest = digest_of_data(study)
-    rows = [_row(run, study.matrix.settings[run.variant], data_digest) for run in runs]
+    data = prepared_data(study)
+    rows = [_row(run, study.matrix.settings[run.variant], data) for run in runs]
     return frame(rows, COLUMNS)
 
 
@@ -109,7 +110,7 @@ def load_histories(runs: pd.DataFrame) -> dict[tuple[str, int], pd.DataFrame]:
     return {key: load_history(Run(*key)) for key in finished.itertuples(index=False, name=None)}
 
 
-def _row(run: Run, settings: RunSettings, data_digest: str | None) -> dict[str, Any]:
+def _row(run: Run, settings: RunSettings, data: Description | None) -> dict[str, Any]:
     row = {"variant": run.variant, "seed": run.seed, "directory": str(run.directory), "problem": ""}
     if not Path(run.metrics).exists():
         return row | {"status": "missing"}
@@ -121,9 +122,10 @@ def _row(run: Run, settings: RunSettings, data_digest: str | None) -> dict[str, 
     changed = changes_text(record.spec, spec(settings))
     if changed:
         return row | {"status": "outdated", "problem": f"made with other settings: {changed}"}
-    if data_digest not in (None, record.origin.data_digest):
-        return row | {"status": "outdated", "problem": f"made with other data than those of digest {data_digest}"}
-    return row | _figures(record) | {"code": code_of(record, settings)}
+    if data and data.digest != record.origin.data_digest:
+        return row | {"status": "outdated", "problem": f"made with other data than those of digest {data.digest}"}
+    problem = batch_problem(settings, data.counts["train"]) if data else ""
+    return row | _figures(record) | {"code": code_of(record, settings), "problem": problem}
 
 
 def code_of(record: RunRecord | ProbeRecord, settings: RunSettings, *, probed: bool = False) -> str:

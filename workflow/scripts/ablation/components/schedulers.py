@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt
 
-from ablation.config.kinds import ImageShape, Scheduler
+from ablation.config.kinds import MAX_EPOCHS, MAX_FLOAT, ImageShape, Scheduler
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
@@ -41,7 +41,7 @@ class Step(Scheduler):
 
     name: Literal["step"] = "step"
     display_name = "StepLR"
-    step_size: PositiveInt = Field(20, description="epochs between two steps")
+    step_size: PositiveInt = Field(20, le=MAX_EPOCHS, description="epochs between two steps")
     gamma: float = Field(0.1, gt=0, le=1, description="factor of the learning rate at each step")
 
     def build(self, optimizer: Optimizer, epochs: int) -> LRScheduler | None:
@@ -55,11 +55,11 @@ class Plateau(Scheduler):
 
     name: Literal["plateau"] = "plateau"
     display_name = "ReduceLROnPlateau"
-    patience: int = Field(5, ge=0, description="epochs without improvement before a step")
+    patience: int = Field(5, ge=0, le=MAX_EPOCHS, description="epochs without improvement before a step")
     factor: float = Field(0.5, gt=0, lt=1, description="factor of the learning rate at each step")
-    min_learning_rate: float = Field(1e-6, ge=0, description="learning rate below which no step leads")
+    min_learning_rate: float = Field(1e-6, ge=0, le=MAX_FLOAT, description="learning rate below which no step leads")
     threshold: float = Field(1e-4, ge=0, lt=1, description="relative fall of the loss that counts as improvement")
-    cooldown: int = Field(0, ge=0, description="epochs after a step in which none is counted")
+    cooldown: int = Field(0, ge=0, le=MAX_EPOCHS, description="epochs after a step in which none is counted")
 
     def check(self, run: RunSettings, images: ImageShape) -> None:
         check_minimum(run, self.min_learning_rate)
@@ -84,7 +84,7 @@ class Cosine(Scheduler):
 
     name: Literal["cosine"] = "cosine"
     display_name = "CosineAnnealingLR"
-    min_learning_rate: float = Field(1e-5, ge=0, description="learning rate after the last epoch")
+    min_learning_rate: float = Field(1e-5, ge=0, le=MAX_FLOAT, description="learning rate after the last epoch")
 
     def check(self, run: RunSettings, images: ImageShape) -> None:
         check_minimum(run, self.min_learning_rate)

@@ -19,6 +19,8 @@ from ablation.config.texts import snakemake_command
 
 # Raise it when the same images become other arrays, or `data.json` another form: then all data are prepared again.
 VERSION: Literal[2] = 2
+# Raise it when the same files of a user become other arrays: then only data of such files are prepared again.
+DECODING = 2
 KINDS = ("images", "labels")
 
 

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import TextIO
 
@@ -87,5 +88,6 @@ def clear(directory: Path) -> None:
 
 def save_weights(path: Path, weights: Weights) -> None:
     """Write a state dict whole; `torch.load(path, weights_only=True)` reads it."""
+    torch.save(weights, buffer := BytesIO())  # to a full disk it would not say why it cannot write
     with atomic_write(path) as aside:
-        torch.save(weights, aside)
+        aside.write_bytes(buffer.getbuffer())

@@ -18,8 +18,9 @@ from pydantic import ValidationError
 
 from ablation.config.catalog import catalog
 from ablation.config.plain_yaml import ConfigError
-from ablation.config.settings import RunSettings, SpecError, read_spec, spec
+from ablation.config.settings import RunSettings, SpecError, batch_problem, read_spec, spec
 from ablation.config.texts import RESUMES, snakemake_command
+from ablation.errors import fault_of_file
 from ablation.runs import directory as run_directory
 from ablation.runs.checkpoint import Checkpoints, remove_checkpoints
 from ablation.runs.interruption import RESUME_LATER, Listener, RunInterruptedError, SafePoints
@@ -98,6 +99,8 @@ def train_on(context: RunContext, training: Training, data: Data, clock: Clock) 
     Raises:
         RunInterruptedError: a signal asked for the end; what was trained is in the checkpoint.
     """
+    if problem := batch_problem(context.settings, len(data.train)):
+        print(problem, flush=True)
     checkpoints = Checkpoints(context.directory, identity(context, data))
     state = checkpoints.read()
     if state is None:
@@ -150,11 +153,7 @@ def errors_for_users(target: Path, components: Sequence[str]) -> Iterator[None]:
     except REFUSALS as error:
         sys.exit(f"error: {target.parent}: {error}")
     except OSError as error:
-        name = error.filename or "a file"
-        sys.exit(
-            f"error: {target.parent}: {name} cannot be read or written: {error.strerror}. "
-            f"{WHAT_IS_KEPT} {snakemake_command(target)}"
-        )
+        sys.exit(f"error: {target.parent}: {fault_of_file(error)}. {WHAT_IS_KEPT} {snakemake_command(target)}")
     except Exception as error:
         if not is_out_of_memory(error):
             sys.exit(explained(error, target, components))
