@@ -50,7 +50,7 @@ def _unpacking(path: Path) -> Any:
 
 
 class _Unpacked:
-    """What a tar unpacks to, as a file for `tarfile`, of which neither more is read than `limit` nor at once."""
+    """What a tar unpacks to, as a file for `tarfile`: at most `limit` bytes, and at once what a header or image has."""
 
     def __init__(self, file: IO[bytes], limit: int):
         self.file, self.limit = file, limit
