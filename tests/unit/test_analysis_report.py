@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from ablation.analysis.frames import write_csv
-from ablation.analysis.markdown import escaped
 from ablation.analysis.report import read_tables, render
 from ablation.analysis.runs import load_runs
 from ablation.analysis.tables import comparison
@@ -61,14 +60,6 @@ def test_labels_cannot_break_a_table(study: Study, finish: Finish) -> None:
     finish_all(study, finish)
     row = cells(report_of(study), "SGD")
     assert row == ["SGD \0 plain\\_1", "3", "70.00 ± 0.00", "78.58", "-8.58", "79.00 ± 0.00"]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("a|b", r"a\|b"), ("two\nlines", "two lines"), ("*x*_y_", r"\*x\*\_y\_"), ("<b>", r"\<b\>"), ("é 0.5", "é 0.5")],
-)
-def test_escaping(text: str, expected: str) -> None:
-    assert escaped(text) == expected
 
 
 def test_one_run_shows_no_spread_and_what_is_not_counted(study: Study, finish: Finish) -> None:

@@ -41,4 +41,4 @@ onstart:
         elif any(job.resources.get("submitit_cluster") == "slurm" for job in submitted):
             cluster.check_requests(submitted, "profiles/submitit/config.yaml")
     except cluster.ClusterError as error:
-        raise WorkflowError(str(error))
+        raise WorkflowError(for_terminal(error))

@@ -1,7 +1,6 @@
 # Loads and checks the config, and names what the rules ask for.
 import json
 import os
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +29,7 @@ from ablation.runs.provenance import script_digest, training_digest
 from ablation.config.settings import spec, spec_json
 from ablation.runs.results import check_results, code_of_finished, data_folder, digest_of_prepared
 from ablation.config.plain_yaml import ConfigError
+from ablation.escaping import for_shell, for_terminal
 from ablation.config.texts import SNAKEMAKE_OPTIONS, snakemake_command, study_options
 
 set_environment()
@@ -45,9 +45,9 @@ try:
     DATA = str(data_folder(study))
     DATA_IDENTITY = data_identity(study.data, Path(DATA), look=workflow.is_main_process)
 except ConfigError as error:
-    raise WorkflowError(f"The config has {len(error.errors)} error(s); no job was started.\n{error}")
+    raise WorkflowError(for_terminal(f"The config has {len(error.errors)} error(s); no job was started.\n{error}"))
 except DataError as error:
-    raise WorkflowError(f"The images cannot be used; no job was started.\n{error}")
+    raise WorkflowError(for_terminal(f"The images cannot be used; no job was started.\n{error}"))
 
 # What `snakemake` has to be told to run this study again, for the commands that messages and report name.
 OPTIONS = study_options([] if CONFIGFILES == [DEFAULT_STUDY] else CONFIGFILES, OVERRIDES if CONFIGFILES else {})
@@ -105,7 +105,7 @@ def run_spec(wildcards):
 
 def run_options(wildcards, output):
     """Options that change no result."""
-    return shlex.join(train_options(study))
+    return for_shell(*train_options(study))
 
 
 def code_of(paths, probed=False):

@@ -22,6 +22,7 @@ from matplotlib.ticker import MaxNLocator
 from ablation.analysis.runs import load_history
 from ablation.config.matrix import Run
 from ablation.config.study import Table
+from ablation.escaping import for_figure
 from ablation.files import atomic_write
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; without their yellow, which is too light for lines.
@@ -208,7 +209,7 @@ def _add_title(figure: Figure, title: str) -> None:
         loc="outside upper center",
         ncols=3,
         frameon=False,
-        title=plain(title),
+        title=for_figure(title),
         title_fontproperties=bold,
     )
 
@@ -218,9 +219,4 @@ def _add_legend(figure: Figure, labels: Sequence[str], columns: int) -> None:
     looks = [_look(index) for index in range(len(labels))]
     lines = [Line2D([], [], color=colour, marker=marker) for colour, marker in looks]
     if labels:
-        figure.legend(lines, list(map(plain, labels)), loc="outside lower center", ncols=columns, frameon=False)
-
-
-def plain(text: str) -> str:
-    """Text without mathematics: matplotlib would take what is between two dollar signs for a formula."""
-    return text.replace("$", r"\$")
+        figure.legend(lines, list(map(for_figure, labels)), loc="outside lower center", ncols=columns, frameon=False)

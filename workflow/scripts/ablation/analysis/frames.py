@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ablation.config.texts import snakemake_command
+from ablation.escaping import for_csv, from_csv
 from ablation.files import atomic_write
 
 # The type of each column, by name; texts are "object".
@@ -27,8 +28,9 @@ def joined(parts: Iterable[pd.DataFrame], columns: Columns) -> pd.DataFrame:
 
 def write_csv(table: pd.DataFrame, path: str | Path) -> None:
     """Write a table whole; eight significant digits, since learning rates and smoothness span many magnitudes."""
+    cells = _with_texts(table, for_csv)
     with atomic_write(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.8g", lineterminator="\n")
+        cells.to_csv(temporary, index=False, float_format="%.8g", lineterminator="\n")
 
 
 def read_csv(path: str | Path, columns: Columns) -> pd.DataFrame:
@@ -39,8 +41,15 @@ def read_csv(path: str | Path, columns: Columns) -> pd.DataFrame:
     """
     numbers = {name: [""] for name, kind in columns.items() if kind != "object"}
     try:
-        return pd.read_csv(path, usecols=list(columns), dtype=dict(columns), keep_default_na=False, na_values=numbers)
+        cells = pd.read_csv(path, usecols=list(columns), dtype=dict(columns), keep_default_na=False, na_values=numbers)
     except FileNotFoundError as error:
         raise ValueError(f"{path} is missing; run `{snakemake_command(path)}`") from error
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {error}; delete it and run `{snakemake_command(path)}`") from error
+    return _with_texts(cells, from_csv)
+
+
+def _with_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    """A table with its texts changed, of which missing ones stay missing."""
+    texts = table.select_dtypes(object)
+    return table.assign(**{name: cells.map(change, na_action="ignore").astype(object) for name, cells in texts.items()})

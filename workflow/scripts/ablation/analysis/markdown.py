@@ -1,19 +1,14 @@
-"""Numbers, texts and tables as Markdown."""
+"""Numbers and tables as Markdown."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 from tabulate import tabulate
 
 NOTHING = "–"
-
-
-def escaped(text: str) -> str:
-    """Plain text for Markdown, also in a cell of a table: one line, with nothing that would be read as markup."""
-    return re.sub(r"([\\`*_~\[\]<>|])", r"\\\1", " ".join(text.split()))
 
 
 def number(value: float, form: str) -> str:
@@ -28,7 +23,11 @@ def amount(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.2g}"
 
 
-def markdown_table(lines: list[dict[str, Any]], texts: int = 1) -> str:
-    """Lines of cells -> a Markdown table: the first columns, `texts` of them, to the left, the others to the right."""
+def markdown_table(lines: list[dict[str, Any]], texts: int = 1, headers: Mapping[str, str] | None = None) -> str:
+    """Lines of cells -> a Markdown table: the first columns, `texts` of them, to the left, the others to the right.
+
+    A column is called as its key, or as `headers` says: two columns may have the same text there.
+    """
     alignment = ["left"] * texts + ["right"] * (len(lines[0]) - texts)
-    return tabulate(lines, headers="keys", tablefmt="pipe", colalign=alignment, disable_numparse=True)
+    names = {key: (headers or {}).get(key, key) for key in lines[0]}
+    return tabulate(lines, headers=names, tablefmt="pipe", colalign=alignment, disable_numparse=True)

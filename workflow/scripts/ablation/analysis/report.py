@@ -7,7 +7,6 @@ beside it. What did not finish is named with the command to rerun it; with no ru
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +18,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ablation.analysis.frames import read_csv
 from ablation.analysis.landscape.report import landscape_section
 from ablation.analysis.landscape.tables import read_landscape
-from ablation.analysis.markdown import NOTHING, amount, escaped, markdown_table, number
+from ablation.analysis.markdown import NOTHING, amount, markdown_table, number
 from ablation.analysis.runs import COLUMNS, EARLIER, FINISHED
 from ablation.analysis.tables import COMPARISON, cost, settings_overview, settings_text
 from ablation.config.settings import flat, spec
 from ablation.config.study import Study
+from ablation.escaping import for_code, for_markdown, for_shell
 
 COUNTED = ("diverged", "missing")
 ACCURACY_COLUMN = "accuracy"
@@ -100,7 +100,7 @@ def _template() -> Any:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["escaped"] = escaped
+    environment.filters |= {"for_markdown": for_markdown, "for_code": for_code}
     return environment.get_template("report.md.j2")
 
 
@@ -117,7 +117,10 @@ def _notices(study: Study) -> Iterator[str]:
     """Why no result compares with the reference's."""
     if study.override:
         forced = settings_text(flat(study.override))
-        yield f"Every run that has these settings was made with `{forced}`, whatever its variant says: a quick look."
+        yield (
+            f"Every run that has these settings was made with {for_code(forced)}, whatever its variant says: "
+            "a quick look."
+        )
     if study.data.train_images_per_class is not None:
         yield f"Every run was trained on {study.data.train_images_per_class} images of each class only."
 
@@ -135,8 +138,8 @@ def _lost(row: dict[str, Any], options: str) -> dict[str, Any]:
     return {
         "variant": row["variant"],
         "seed": row["seed"],
-        "detail": f"in epoch {row['epochs']}" if status == "diverged" else escaped(row["problem"]),
-        "command": f"{shlex.join(command)} {options}".strip(),
+        "detail": f"in epoch {row['epochs']}" if status == "diverged" else for_markdown(row["problem"]),
+        "command": f"{for_shell(*command)} {options}".strip(),
         "log": f"{directory}/train.log",
     }
 
@@ -148,7 +151,7 @@ def _table(study: Study, table_id: str, comparison: pd.DataFrame) -> dict[str, A
         "title": table.title,
         "note": table.note,
         "markdown": comparison_markdown(comparison),
-        "averaged": [escaped(row.label) for row in table.rows if row.accuracy == "averaged"],
+        "averaged": [for_markdown(row.label) for row in table.rows if row.accuracy == "averaged"],
     }
 
 
@@ -156,7 +159,7 @@ def comparison_markdown(table: pd.DataFrame) -> str:
     """A comparison as Markdown, with two decimals."""
     lines = [
         {
-            "": escaped(row["label"]),
+            "": for_markdown(row["label"]),
             "n": _count(row),
             ACCURACY_COLUMN: _mean_and_std(row["mean"], row["std"]),
             "reference": number(row["reported"], ".2f"),
@@ -182,7 +185,7 @@ def _settings_markdown(study: Study, runs: pd.DataFrame) -> str:
     lines = [
         {
             "variant": f"`{row['variant']}`",
-            "settings": escaped(row["settings"]) or NOTHING,
+            "settings": for_markdown(row["settings"]) or NOTHING,
             "trainable parameters": NOTHING if pd.isna(row["parameters"]) else f"{row['parameters']:,}",
             "n": row["n"],
         }

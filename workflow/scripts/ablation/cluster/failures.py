@@ -13,6 +13,7 @@ from pathlib import Path
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from ablation.config.texts import RESUMES, snakemake_command
+from ablation.escaping import for_terminal
 
 MAX_LINES = 5
 
@@ -69,7 +70,7 @@ class ShortFailures(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         details = vars(record)
         if details.get("event") is LogEvent.JOB_ERROR:
-            return str(Failure(details["output"], details["log"], details["rule_msg"] or ""))
+            return for_terminal(Failure(details["output"], details["log"], details["rule_msg"] or ""))
         return self.of_snakemake.format(record)
 
 

@@ -7,7 +7,6 @@ the same folders. Everything is checked before the first job is submitted.
 from __future__ import annotations
 
 import argparse
-import shlex
 import subprocess
 from collections.abc import Sequence
 from itertools import chain, groupby
@@ -25,6 +24,7 @@ from ablation.config import matrix
 from ablation.config.loading import load_study
 from ablation.config.settings import spec_json
 from ablation.config.study import Study
+from ablation.escaping import for_shell, for_terminal
 from ablation.runs.results import check_results, data_folder, digest_of_data, is_finished
 
 TRAIN = "workflow/scripts/train.py"
@@ -116,7 +116,7 @@ def train_command(study: Study, pack: Sequence[matrix.Run]) -> str:
     }
     runs = ["--run", *(str(run.directory) for run in pack)]
     command = ["python", TRAIN, *runs, *chain(*options.items()), *train_options(study)]
-    return f"exec {shlex.join(command)} >> {shlex.quote(log)} 2>&1"
+    return f"exec {for_shell(*command)} >> {for_shell(log)} 2>&1"
 
 
 def submit_packs(
@@ -143,11 +143,11 @@ def explain(jobs: Sequence[SubmittedJob], parallel: int, configfiles: Sequence[s
     ids = [jobs[0].job_id.split("_")[0]] if on_slurm else [job.job_id for job in jobs]
     print(f"Submitted to {'SLURM' if on_slurm else 'this machine'}, at most {parallel} at a time:")
     for job in jobs:
-        print(f"  {job.job_id}  {job.name}")
+        print(for_terminal(f"  {job.job_id}  {job.name}"))
     print(
         f"Watch: {'squeue --me' if on_slurm else f'ps {chr(32).join(ids)}'}, tail -f results/runs/*/seed*/train.log",
         f"Stop:  {'scancel' if on_slurm else 'python workflow/scripts/submitit_bridge.py cancel'} {' '.join(ids)}",
-        f"Then:  snakemake report {shlex.join(['--configfile', *configfiles])}",
+        f"Then:  {for_shell('snakemake', 'report', '--configfile', *configfiles)}",
         sep="\n",
     )
 

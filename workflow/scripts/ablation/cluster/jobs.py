@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ablation.escaping import for_terminal
 from ablation.files import write_text
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def read_job(job_id: str) -> SubmittedJob:
     except FileNotFoundError:
         pass
     except (OSError, ValueError, TypeError) as error:
-        print(f"{path} is no note of a job and is taken for a failed one: {error}", file=sys.stderr)
+        text = f"{path} is no note of a job and is taken for a failed one: {error}"
+        print(for_terminal(text), file=sys.stderr)
     return SubmittedJob(job_id, name="forgotten", folder=str(JOBS), cluster="none", state="failed")
 
 

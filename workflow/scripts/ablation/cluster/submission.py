@@ -27,6 +27,7 @@ from submitit.slurm.slurm import SlurmJob
 
 from ablation.cluster.jobs import CHECKED, SubmittedJob, read_jobs
 from ablation.config.texts import SNAKEMAKE_OPTIONS
+from ablation.escaping import for_terminal
 
 LOGS = Path("results", "logs", "submitit")
 # How often a job may reach its time limit and resume: enough for any training, and an end for one that never gets on.
@@ -188,7 +189,8 @@ def _updated(job: SubmittedJob, state: str) -> SubmittedJob:
         return replace(job, doubted=0.0)
     doubted = job.doubted or time.time()
     if state in FAILED_STATES or time.time() - doubted > DOUBT_SECONDS:
-        print(f"job {job.job_id}, {job.name}: {state}; its log is {log_of(job)}", file=sys.stderr)
+        text = f"job {job.job_id}, {job.name}: {state}; its log is {log_of(job)}"
+        print(for_terminal(text), file=sys.stderr)
         return replace(job, state="failed")
     return replace(job, doubted=doubted)
 

@@ -6,7 +6,6 @@ In: the arguments of `snakemake`. `profiles/default/config.yaml` calls this, sin
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
@@ -17,6 +16,7 @@ from snakemake.common.configfile import load_configfile
 
 from ablation.config.plain_yaml import TOO_DEEP, ConfigError, Refused, check_nodes, read_plain, shown
 from ablation.config.texts import UNSAFE_IN_SHELL
+from ablation.escaping import for_shell, for_terminal
 
 
 def check(arguments: Sequence[str]) -> None:
@@ -28,7 +28,7 @@ def check(arguments: Sequence[str]) -> None:
     errors = [*_errors_in_files(options.configfile), *_errors_in_entries(options.config)]
     errors = errors or list(_errors_of_snakemake(options.configfile, options.config))
     if errors:
-        sys.exit("\n".join([f"The config has {len(errors)} error(s); no job was started.", *errors]))
+        sys.exit(for_terminal("\n".join([f"The config has {len(errors)} error(s); no job was started.", *errors])))
 
 
 def _errors_in_files(paths: Sequence[str]) -> Iterator[str]:
@@ -36,7 +36,7 @@ def _errors_in_files(paths: Sequence[str]) -> Iterator[str]:
         if _is_target(path):
             yield (
                 f"{shown(path)} follows --configfile, which takes it for a config file; put it before: "
-                f"snakemake {shlex.quote(path)} --configfile {shlex.join(each for each in paths if each != path)}"
+                + for_shell("snakemake", path, "--configfile", *(each for each in paths if each != path))
             )
             continue
         if set(path) & set(UNSAFE_IN_SHELL):

@@ -167,7 +167,7 @@ def _check_names(points: Sequence[Point]) -> None:
     """Refuse values whose names cannot be part of a variant's, or are the same."""
     seen: set[str] = set()
     for point in points:
-        if not _is_identifier(point.name):
+        if not is_identifier(point.name):
             reason = "which is not a valid name; name the values: {a-name: value, ...}"
             raise GridError(point.place, f"{shown(point.value)} is called {shown(point.name)}, {reason}")
         if point.name in seen:
@@ -320,7 +320,8 @@ def number_name(number: float) -> str:
     return ("minus-" if sign else "") + whole + (f"e{exponent}" if exponent else "")
 
 
-def _is_identifier(name: Any) -> bool:
+def is_identifier(name: Any) -> bool:
+    """Whether a study, a variant or a table may be called so."""
     try:
         _IDENTIFIER.validate_python(name, strict=True)
     except ValidationError:
@@ -330,7 +331,7 @@ def _is_identifier(name: Any) -> bool:
 
 def _variant(name: str, own: Partial, entry: str, combination: Mapping[str, Point], catalog: Catalog) -> Variant:
     """The entry's settings with the combination's values laid over them."""
-    if not _is_identifier(name):
+    if not is_identifier(name):
         raise GridError(
             ("name",),
             f"makes the variant {shown(name)}; a name has up to 60 {NAME_RULE}",

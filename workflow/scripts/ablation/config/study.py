@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, WithJsonSchema
+from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, WithJsonSchema
 
 from ablation.config.catalog import catalog
 from ablation.config.grid import Identifier
@@ -18,8 +18,17 @@ from ablation.config.kinds import MAX_FLOAT, Catalog, ImageShape
 from ablation.config.landscape_models import LandscapeModel, find_models
 from ablation.config.matrix import Matrix, Resolved, Sections, resolve
 from ablation.config.strict import DEFINED_AS, Strict
+from ablation.escaping import one_line
 
 Settings = Annotated[dict[str, Any], WithJsonSchema({DEFINED_AS: "Settings"})]
+
+
+def _on_one_line(value: Any) -> Any:
+    return one_line(value) if isinstance(value, str) else value
+
+
+# Titles, labels and notes, which may hold anything.
+Text = Annotated[str, BeforeValidator(_on_one_line)]
 VariantEntry = Annotated[dict[str, Any], WithJsonSchema({DEFINED_AS: "Variant"})]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 LearningRate = Annotated[PositiveFloat, Field(le=MAX_FLOAT)]
@@ -54,7 +63,7 @@ class Row(Strict):
     """One line of a comparison table."""
 
     variant: Identifier
-    label: str = Field(min_length=1)
+    label: Text = Field(min_length=1)
     reported: float | None = Field(None, ge=0, le=100, description="the reference's test accuracy, %")
     accuracy: Literal["best", "averaged"] = Field(
         "best", description="the accuracy to compare: of the best epoch, or of the averaged weights"
@@ -64,8 +73,8 @@ class Row(Strict):
 class Table(Strict):
     """A comparison table of the report."""
 
-    title: str = Field(min_length=1)
-    note: str = ""
+    title: Text = Field(min_length=1)
+    note: Text = ""
     rows: tuple[Row, ...] = Field(min_length=1)
 
 
@@ -104,10 +113,10 @@ class Probed(Strict):
 class Landscape(Strict):
     """The loss landscape of two models: without an ingredient (batch normalisation), then with it."""
 
-    title: str = Field(min_length=1)
-    note: str = ""
+    title: Text = Field(min_length=1)
+    note: Text = ""
     grid: Identifier = Field(description="a variant with a grid of the learning rate and the models")
-    models: dict[Identifier, Annotated[str, Field(min_length=1)]] = Field(
+    models: dict[Identifier, Annotated[Text, Field(min_length=1)]] = Field(
         min_length=2, max_length=2, description="labels of the two models, by the names of their values on the axis"
     )
     band: tuple[LearningRate, ...] = Field(
@@ -122,7 +131,7 @@ class Landscape(Strict):
     )
     accuracy_mark: float = Field(50.0, gt=0, le=100, description="%: after how many epochs is it reached?")
     trained_accuracy: float = Field(20.0, ge=0, le=100, description="%: a run that ends below it has not trained")
-    reported: dict[Quantity, str] = Field(default_factory=dict, description="what the reference says, by quantity")
+    reported: dict[Quantity, Text] = Field(default_factory=dict, description="what the reference says, by quantity")
 
 
 class JobOptions(Strict):
@@ -146,7 +155,7 @@ class Study(Strict):
     """A whole study: one YAML file, or one that `extends` another."""
 
     study: Identifier = Field(description="the study's name; one results/ folder holds one study")
-    title: str = "Ablation study"
+    title: Text = "Ablation study"
     data: DataConfig = DataConfig()
     components: tuple[str, ...] = Field((), description="Python files with components of your own")
     seeds: tuple[Seed, ...] = Field(min_length=1)
@@ -158,7 +167,7 @@ class Study(Strict):
     tables: dict[Identifier, Table] = Field(default_factory=dict)
     landscape: Landscape | None = None
     jobs: JobOptions = JobOptions()
-    notes: tuple[str, ...] = Field((), description="decisions that the report prints")
+    notes: tuple[Text, ...] = Field((), description="decisions that the report prints")
     partial: bool = Field(False, description="report on the finished runs only")
     keep: bool = Field(False, description="keep runs that earlier training code finished; the report names them")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import PurePath
 from typing import Any
+
+from ablation.escaping import for_shell
 
 MAX_NAMES = 100
 # Snakemake hands names of files and values of `--config` to the shell of a cluster's job without quoting these.
@@ -22,14 +23,14 @@ SNAKEMAKE_OPTIONS = "ABLATION_SNAKEMAKE_OPTIONS"
 
 def snakemake_command(*arguments: str | PurePath) -> str:
     """`snakemake` with these arguments, as the user has to type it for the study at hand."""
-    return f"{shlex.join(['snakemake', *map(str, arguments)])} {os.environ.get(SNAKEMAKE_OPTIONS, '')}".strip()
+    return f"{for_shell('snakemake', *arguments)} {os.environ.get(SNAKEMAKE_OPTIONS, '')}".strip()
 
 
 def study_options(configfiles: Sequence[str], overrides: Mapping[str, Any]) -> str:
     """What a command needs to be about this study: its config files, and what `--config` set over them."""
     values = [f"{key}={json.dumps(value, default=str)}" for key, value in overrides.items() if key != "partial"]
     files = ["--configfile", *configfiles] if configfiles else []
-    return shlex.join([*files, *(["--config", *values] if values else [])])
+    return for_shell(*files, *(["--config", *values] if values else []))
 
 
 def shown(value: Any) -> str:

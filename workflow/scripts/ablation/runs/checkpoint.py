@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from ablation.config.settings import changes
+from ablation.escaping import for_terminal
 from ablation.files import atomic_write
 
 FORMAT = "ablation checkpoint 1, sha256"
@@ -65,7 +66,7 @@ class Checkpoints:
             return None
         differing = differences(state["identity"], self.identity)
         if differing:
-            print(f"{path.name} is of another run, so it is not used: {differing}", flush=True)
+            print(for_terminal(f"{path.name} is of another run, so it is not used: {differing}"), flush=True)
             return None
         return state
 

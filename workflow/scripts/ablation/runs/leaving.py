@@ -8,6 +8,8 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
+from ablation.escaping import for_terminal
+
 
 def leave_after(work: Callable[[], int | None]) -> NoReturn:
     """Do the work and end the process at once, with the status and the words that Python would end with.
@@ -21,10 +23,10 @@ def leave_after(work: Callable[[], int | None]) -> NoReturn:
         status = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
         if isinstance(end.code, str):
             sys.stdout.flush()
-            print(end.code, file=sys.stderr)
+            print(for_terminal(end.code), file=sys.stderr)
     except BaseException:
         sys.stdout.flush()
-        traceback.print_exc()
+        print(for_terminal(traceback.format_exc()), end="", file=sys.stderr)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

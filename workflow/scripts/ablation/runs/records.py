@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from ablation.config.grid import Identifier
 from ablation.config.texts import snakemake_command
 from ablation.files import atomic_write, write_text
 from ablation.training.outcome import FiniteModel, ProbedStep, Score
@@ -67,8 +68,8 @@ class RunRecord(FiniteModel):
     """
 
     record_version: Literal[4] = RECORD_VERSION
-    study: str
-    variant: str
+    study: Identifier
+    variant: Identifier
     seed: int
     status: Literal["completed", "diverged"]
     spec: dict[str, Any]
@@ -90,8 +91,8 @@ class ProbeRecord(FiniteModel):
     """
 
     record_version: Literal[4] = RECORD_VERSION
-    study: str
-    variant: str
+    study: Identifier
+    variant: Identifier
     seed: int
     spec: dict[str, Any]
     every: int

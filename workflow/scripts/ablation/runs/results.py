@@ -8,11 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ablation.config.grid import is_identifier
 from ablation.config.matrix import Run
 from ablation.config.plain_yaml import ConfigError
 from ablation.config.settings import RunSettings, spec
 from ablation.config.study import Study
 from ablation.data.arrays import Description, PreparedDataError, read_description
+from ablation.escaping import for_shell
 from ablation.runs.provenance import training_digest
 from ablation.runs.records import RecordError, read_record
 
@@ -25,13 +27,14 @@ def check_results(study: Study, results: Path = Path("results")) -> None:
     """
     for path in (results / "runs").glob("*/seed*/metrics.json"):
         found = _read(path).get("study")
-        if found is None:
+        if not is_identifier(found):  # as in a damaged record
             continue
         if found != study.study:
+            move = for_shell("mv", results, f"{results}-{found}")
             raise ConfigError(
                 [
                     f"{results}/ holds the study '{found}', and this config is the study '{study.study}'. Choose the "
-                    f"config of '{found}' with --configfile, or keep its results: mv {results} {results}-{found}"
+                    f"config of '{found}' with --configfile, or keep its results: {move}"
                 ]
             )
         return

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ablation.escaping import for_terminal
 from ablation.runs.interruption import RESUME_LATER, SIGNALS
 from ablation.runs.leaving import leave_after
 from ablation.runs.records import Origin, RecordError, read_record, write_record
@@ -39,7 +40,8 @@ def train_side_by_side(directories: Sequence[Path], train: Callable[[Path], None
         directory = children.pop(child)
         statuses.append(os.waitstatus_to_exitcode(status))
         if statuses[-1]:
-            print(f"{directory} ended with status {statuses[-1]}: {_last_line(directory / LOG)}", flush=True)
+            reason = for_terminal(_last_line(directory / LOG))
+            print(f"{directory} ended with status {statuses[-1]}: {reason}", flush=True)
     if not any(statuses):
         return 0
     return RESUME_LATER if set(statuses) <= {0, RESUME_LATER, *ENDED_EARLY} else 1

@@ -21,10 +21,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from ablation.analysis.figures import BAND_STRENGTH, COLOURS, LARGEST_LINEAR_RATIO, STYLE, legend_columns, plain
+from ablation.analysis.figures import BAND_STRENGTH, COLOURS, LARGEST_LINEAR_RATIO, STYLE, legend_columns
 from ablation.analysis.landscape.files import ACCURACY, BANDS, LEARNING_RATES, probe_figure_name
 from ablation.analysis.runs import FINISHED
 from ablation.config.study import Landscape, Study
+from ablation.escaping import for_figure
 
 GREY = "#444444"
 WIDTH: Final = 7.2
@@ -67,7 +68,7 @@ def bands_figure(bands: pd.DataFrame, left_out: pd.DataFrame, study: Study) -> F
         for panel, (title, models) in shown.items():
             for index in models:
                 _draw_bands(panels[panel], edges[index], COLOURS[index])
-            _finish(panels[panel], "training step", "training loss", plain(title))
+            _finish(panels[panel], "training step", "training loss", for_figure(title))
             panels[panel].set_ylim(bottom, top)
         _add_title(figure, f"{landscape.title}: loss over the learning rates", _band_looks(landscape))
         cut = f" Losses above {top:.3g} are not shown; the highest is {highest:.3g}." if highest > top else ""
@@ -177,7 +178,7 @@ def _draw_accuracies(axes: Axes, rows: pd.DataFrame, runs: pd.DataFrame, landsca
         curve = _over_seeds(_of(rows, label), "epoch").xs("held_out_accuracy", axis=1, level=1)
         texts = [_draw_accuracy(axes, curve, index, landscape.accuracy_mark), _diverged(_of(runs, label))]
         text = "; ".join(filter(None, texts)) or "no finished run"
-        looks.append(Line2D([], [], color=COLOURS[index], label=plain(f"{label}: {text}")))
+        looks.append(Line2D([], [], color=COLOURS[index], label=for_figure(f"{label}: {text}")))
     if axes.has_data():
         axes.axhline(landscape.accuracy_mark, color=GREY, linewidth=0.8, linestyle=":", label="mark")
     if len(runs):
@@ -326,15 +327,17 @@ def _add_title(figure: Figure, title: str, looks: Sequence[Artist]) -> None:
     bold = {"weight": "bold", "size": 10}
     columns = legend_columns([str(look.get_label()) for look in looks], most=4 if len(looks) < 5 else 3)
     place: dict[str, Any] = {"loc": "outside upper center", "ncols": columns}
-    figure.legend(handles=list(looks), frameon=False, title=plain(title), title_fontproperties=bold, **place)
+    figure.legend(handles=list(looks), frameon=False, title=for_figure(title), title_fontproperties=bold, **place)
 
 
 def _add_caption(figure: Figure, text: str) -> None:
-    figure.supxlabel(plain(textwrap.fill(text, CAPTION_WIDTH)), fontsize=8, x=0.02, ha="left", color=GREY)
+    figure.supxlabel(for_figure(textwrap.fill(text, CAPTION_WIDTH)), fontsize=8, x=0.02, ha="left", color=GREY)
 
 
 def _model_looks(landscape: Landscape) -> list[Artist]:
-    return [Patch(color=colour, label=plain(label)) for colour, label in zip(COLOURS, _labels(landscape), strict=False)]
+    return [
+        Patch(color=colour, label=for_figure(label)) for colour, label in zip(COLOURS, _labels(landscape), strict=False)
+    ]
 
 
 def _band_looks(landscape: Landscape) -> list[Artist]:
@@ -367,7 +370,7 @@ def _path_looks(landscape: Landscape) -> list[Artist]:
 def _rate_looks(landscape: Landscape, models: Sequence[pd.DataFrame]) -> list[Artist]:
     labels = [f"{label}: {_trains(rows)}" for label, rows in zip(_labels(landscape), models, strict=True)]
     return [
-        *(Line2D([], [], color=colour, label=plain(text)) for colour, text in zip(COLOURS, labels, strict=False)),
+        *(Line2D([], [], color=colour, label=for_figure(text)) for colour, text in zip(COLOURS, labels, strict=False)),
         Patch(color=GREY, alpha=BAND_STRENGTH, linewidth=0, label="range of completed runs"),
         Line2D([], [], color=GREY, linewidth=3, marker="s", label="every run trains"),
         Line2D([], [], color=GREY, linestyle="", marker="o", label="one run"),

@@ -12,9 +12,10 @@ import pandas as pd
 
 from ablation.analysis.landscape.claims import LOSS_BIN
 from ablation.analysis.landscape.files import ACCURACY, BANDS, LEARNING_RATES, probe_figure_name
-from ablation.analysis.markdown import NOTHING, amount, escaped, markdown_table
+from ablation.analysis.markdown import NOTHING, amount, markdown_table
 from ablation.analysis.runs import EARLIER
 from ablation.config.study import Landscape, Study
+from ablation.escaping import for_markdown
 
 # How a value is shown where some seeds are beyond what was tried.
 BEYOND = {"epochs_to_mark": "some seeds never", "largest_learning_rate": "some seeds at the largest tried"}
@@ -76,15 +77,15 @@ def claims_markdown(study: Study, claims: pd.DataFrame, titles: dict[str, str]) 
         pair, matched = titles.get(line["pair"], line["pair"]), "at matched training loss" * line["matched"]
         lines.append(
             {
-                "": "; ".join(filter(None, (names[line["quantity"]], pair, matched))),
-                escaped(without.label): _value(line, "without"),
-                escaped(with_it.label): _value(line, "with"),
+                "": for_markdown("; ".join(filter(None, (names[line["quantity"]], pair, matched)))),
+                "without": _value(line, "without"),
+                "with": _value(line, "with"),
                 "ratio": _spread(line["ratio_mean"], line["ratio_std"]),
                 "n": line["ratio_n"],
-                "reference": escaped(line["reported"]) or NOTHING,
+                "reference": for_markdown(line["reported"]) or NOTHING,
             }
         )
-    return markdown_table(lines)
+    return markdown_table(lines, headers={"without": for_markdown(without.label), "with": for_markdown(with_it.label)})
 
 
 def _value(line: dict[str, Any], model: str) -> str:
@@ -103,17 +104,18 @@ def _spread(mean: float, std: float) -> str:
 
 def rates_markdown(landscape: Landscape, rates: pd.DataFrame) -> str:
     """For every learning rate and both models: last accuracy, how many runs train, epochs to the mark."""
-    lines = []
+    lines, headers = [], dict[str, str]()
     for rate, of_rate in rates.groupby("learning_rate"):
         line: dict[str, Any] = {"learning rate": f"{rate:g}"}
-        for model in landscape.models.values():
-            runs = of_rate[of_rate["model"] == model]
-            label = escaped(model)
-            line[label] = _spread(runs["last_accuracy"].mean(), runs["last_accuracy"].std())
-            line[f"{label}: runs that train"] = _trains(runs)
-            line[f"{label}: epochs to {landscape.accuracy_mark:g} %"] = _epochs(runs)
+        for name, model in landscape.models.items():
+            runs, label = of_rate[of_rate["model"] == model], for_markdown(model)
+            line[f"{name} accuracy"] = _spread(runs["last_accuracy"].mean(), runs["last_accuracy"].std())
+            line[f"{name} trains"] = _trains(runs)
+            line[f"{name} epochs"] = _epochs(runs)
+            epochs = f"{label}: epochs to {landscape.accuracy_mark:g} %"
+            headers |= dict(zip(list(line)[-3:], (label, f"{label}: runs that train", epochs), strict=True))
         lines.append(line)
-    return markdown_table(lines) if lines else ""
+    return markdown_table(lines, headers=headers) if lines else ""
 
 
 def _trains(runs: pd.DataFrame) -> str:
@@ -137,7 +139,9 @@ def bands_caption(left_out: pd.DataFrame) -> str:
     ]
     for label, rates in left_out.groupby("model", sort=False)["learning_rate"]:
         named = ", ".join(f"{rate:g}" for rate in rates)
-        sentences.append(f"{escaped(str(label))}: diverged at learning rate {named}, which is left out of both bands.")
+        sentences.append(
+            f"{for_markdown(str(label))}: diverged at learning rate {named}, which is left out of both bands."
+        )
     return " ".join(sentences)
 
 
@@ -150,7 +154,7 @@ def wider_text(study: Study, bands_by_epoch: pd.DataFrame) -> str:
         return ""
     wider = means[means[with_it] > means[without]]
     counts = f"{len(wider)} of {len(means)} epochs"
-    text = f"Of the losses by epoch, the band of {escaped(with_it)} is the wider one in {counts}"
+    text = f"Of the losses by epoch, the band of {for_markdown(with_it)} is the wider one in {counts}"
     if wider.empty:
         return f"{text}."
     epochs = ", ".join(map(str, wider.index))
@@ -161,7 +165,7 @@ def untrained_text(probes: pd.DataFrame, titles: dict[str, str]) -> str:
     """Which probed runs are in no median, since they do not train or are not finished."""
     runs = probes[~probes["trains"].fillna(False)].groupby(["model", "pair"], sort=False)["seed"]
     named = [
-        f"{escaped(str(model))}, {escaped(titles[pair])} (seed {', '.join(map(str, seeds.unique()))})"
+        f"{for_markdown(str(model))}, {for_markdown(titles[pair])} (seed {', '.join(map(str, seeds.unique()))})"
         for (model, pair), seeds in runs
     ]
     return f"In no median, since they do not train or are not finished: {'; '.join(named)}." if named else ""
@@ -182,7 +186,7 @@ def probed_text(states: pd.DataFrame) -> str:
 
 def _lost_probes(states: pd.DataFrame) -> Iterator[str]:
     for state in states[states["status"] != "completed"].to_dict("records"):
-        reason = f": {escaped(state['problem'])}" if state["problem"] else ""
+        reason = f": {for_markdown(state['problem'])}" if state["problem"] else ""
         yield f"`{state['path']}` is {state['status']}{reason}"
     for path in states["path"][states["code"] == EARLIER]:
         yield f"`{path}` was made by earlier training code and kept"
