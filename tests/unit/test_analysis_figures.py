@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.cbook import is_math_text
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -18,6 +20,7 @@ from ablation.analysis.figures import COLOURS, save, table_histories, training_c
 from ablation.analysis.runs import load_runs
 from ablation.config.matrix import Run
 from ablation.config.study import Study
+from ablation.escaping import for_terminal
 from ablation.runs.records import RecordError, RunRecord
 
 Finish = Callable[..., RunRecord]
@@ -155,10 +158,16 @@ def test_files_are_the_same_byte_for_byte(history: Callable, tmp_path: Path) -> 
     assert b"<dc:date>" not in (tmp_path / "one/a.svg").read_bytes()
 
 
-def test_a_label_is_no_formula(history: Callable, tmp_path: Path) -> None:
-    figure = training_curves({r"$\\nonsense$": [history([2.0, 1.0], [40, 60])]}, r"$\\nonsense$")
+@pytest.mark.parametrize("text", [r"$\\nonsense$", "$x$ and $y$", "_a|b <b>x</b> & --> \x1b[31m", "=cmd()"])
+def test_a_label_or_title_is_drawn_as_the_text_that_it_is(history: Callable, tmp_path: Path, text: str) -> None:
+    figure = training_curves({text: [history([2.0, 1.0], [40, 60])]}, text)
+    for drawn in (legend_texts(figure)[-1], figure.legends[0].get_title().get_text()):
+        assert not is_math_text(drawn)
+        assert drawn.replace(r"\$", "$") == for_terminal(text)
     save(figure, [tmp_path / "a.svg"])
-    assert "nonsense" in legend_texts(figure)[-1]
+    assert {"b", "script"}.isdisjoint(
+        each.tag.rpartition("}")[2] for each in ElementTree.parse(tmp_path / "a.svg").iter()
+    )
 
 
 def test_files_show_something(history: Callable, tmp_path: Path) -> None:

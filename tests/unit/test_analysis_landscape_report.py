@@ -68,6 +68,24 @@ def test_claims_are_mean_and_spread_with_ratio_n_and_the_study_s_words(study):
     assert cells(matched, "effective")[0].endswith("SGD at learning rate 0.1; at matched training loss")
 
 
+def test_models_may_be_called_as_the_other_columns(study):
+    landscape = study.landscape.model_copy(update={"models": {"plain": "ratio", "bn": "n"}})
+    study = study.model_copy(update={"landscape": landscape})
+    line = claim("smoothness", pair="quick", without_mean=8.0, with_mean=2.0, ratio_mean=0.25, ratio_n=3)
+    text = section.claims_markdown(study, pd.DataFrame([line]), section.pair_titles(study))
+    assert [cell.strip() for cell in text.splitlines()[0].split("|")] == [
+        "",
+        "",
+        "ratio",
+        "n",
+        "ratio",
+        "n",
+        "reference",
+        "",
+    ]
+    assert cells(text, "effective")[1:5] == ["8.00", "2.00", "0.25", "3"]
+
+
 def test_a_pair_of_another_grid_is_named_by_its_own_optimizer(study):
     variants = {
         "nets": study.variants["nets"],

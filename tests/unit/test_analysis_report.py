@@ -14,10 +14,13 @@ from ablation.analysis.tables import comparison
 from ablation.config.matrix import Run
 from ablation.config.study import Study
 from ablation.data.arrays import Description, digest_of_all
+from ablation.escaping import for_code, for_markdown, one_line
 from ablation.files import write_text
 from ablation.runs.records import RunRecord
 
 Finish = Callable[..., RunRecord]
+HOSTILE = "=cmd() | <b>x</b> [a](b) ![c](d) `code` $x$ *e* _f_ # \\ &lt; \x1b[31m\nnext"
+ROWS = [{"variant": "adam", "label": HOSTILE}]
 
 
 def report_of(study: Study) -> str:
@@ -60,6 +63,24 @@ def test_labels_cannot_break_a_table(study: Study, finish: Finish) -> None:
     finish_all(study, finish)
     row = cells(report_of(study), "SGD")
     assert row == ["SGD \0 plain\\_1", "3", "70.00 ± 0.00", "78.58", "-8.58", "79.00 ± 0.00"]
+
+
+def test_no_text_of_a_study_or_a_record_is_markup(study_with: Callable, finish: Finish) -> None:
+    study = study_with(
+        title=HOSTILE, notes=[HOSTILE], tables={"one": {"title": HOSTILE, "note": HOSTILE, "rows": ROWS}}
+    )
+    finish("adam", 0, origin={"device": HOSTILE, "versions": {HOSTILE: "`1`"}})
+    finish("adam", 1, spec={HOSTILE: "now"})
+    report = report_of(study)
+    plain, code = for_markdown(HOSTILE), for_code(one_line(HOSTILE))
+    assert cells(report, plain)[1] == "1 (2 missing)"
+    picture = f"![{plain}: loss and accuracy by epoch](figures/one.png)"
+    assert {f"# {plain}", f"### {plain}", plain, picture, f"- {plain}"} <= {*report.splitlines()}
+    assert f"seed 1, made with other settings: {plain} now → " in report
+    assert f"- Device: {code} (1 run)" in report
+    rest = report.replace(plain, "").replace(code, "").replace(for_code(f"{one_line(HOSTILE)} `1`"), "")
+    assert "cmd()" not in rest
+    assert "\x1b" not in report
 
 
 def test_one_run_shows_no_spread_and_what_is_not_counted(study: Study, finish: Finish) -> None:

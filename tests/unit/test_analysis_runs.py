@@ -122,6 +122,12 @@ def test_the_record_of_another_run_is_damaged(study: Study, finish: Finish) -> N
     assert "seed 1" in run.problem
 
 
+@pytest.mark.parametrize("name", ["x; rm -rf ~", "../x", "\x1b[2J"])
+def test_a_record_of_a_study_that_none_can_be_called_is_damaged(study: Study, finish: Finish, name: str) -> None:
+    finish("adam", 0, study=name)
+    assert of(load_runs(study), "adam", 0).status == "damaged"
+
+
 def test_completed_without_an_accuracy_is_damaged(study: Study, finish: Finish) -> None:
     finish("adam", 0, last=None)
     assert of(load_runs(study), "adam", 0).status == "damaged"

@@ -77,6 +77,12 @@ def test_an_unknown_table_is_one_line(run_script: Callable, script: str) -> None
     assert not Path("results/out.svg").exists()
 
 
+def test_an_error_does_nothing_to_the_terminal(run_script: Callable) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run_script("compare.py", "--table", "\x1b[2J", "--output", "results/out.csv")
+    assert str(stopped.value.code).startswith(r"error: no table '\x1b[2J'; tables of")
+
+
 def test_a_damaged_study_is_one_line(run_script: Callable) -> None:
     Path("results/study.json").write_text("{")
     with pytest.raises(SystemExit) as stopped:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from ablation.analysis.frames import write_csv
+from ablation.analysis.frames import frame, read_csv, write_csv
 from ablation.analysis.runs import load_runs
 from ablation.analysis.tables import comparison, cost, settings_overview, table_of
 from ablation.config.matrix import Run
 from ablation.config.study import Study
+from ablation.escaping import one_line
 from ablation.runs.records import RunRecord
 
 Finish = Callable[..., RunRecord]
@@ -112,6 +114,18 @@ def test_csv_has_eight_digits_and_empty_cells(study: Study, finish: Finish, tmp_
     header, adam, *_ = (tmp_path / "tables/optimizers.csv").read_text().splitlines()
     assert header == "variant,label,n,mean,std,reported,difference,last_mean,last_std,diverged,missing"
     assert adam == "adam,Adam,1,88.12345,,88.42,-0.29655,79,,0,2"
+
+
+@pytest.mark.parametrize("label", ["=cmd()", "-5", "+1", "@x", "'=x'", 'a, "b"\r\n c', "漢 'q'", "nan", ""])
+def test_a_csv_is_run_by_no_spreadsheet_and_reads_back_the_same(tmp_path: Path, label: str) -> None:
+    columns = {"label": "object", "difference": "float64", "n": "Int64"}
+    table = frame([{"label": one_line(label), "difference": -1.5, "n": -2}, {"label": "", "n": 1}], columns)
+    write_csv(table, tmp_path / "table.csv")
+    with open(tmp_path / "table.csv", newline="") as file:
+        cells = list(csv.reader(file))[1]
+    assert cells[0][:1] not in ("=", "+", "-", "@", "\t", "\r")
+    assert cells[1:] == ["-1.5", "-2"]
+    pd.testing.assert_frame_equal(read_csv(tmp_path / "table.csv", columns), table)
 
 
 def test_overview_names_what_differs_from_base(study: Study, finish: Finish) -> None:

@@ -264,6 +264,8 @@ MINIMAL = "study: mine\nseeds: [0]\nvariants: {adam: {}, 1e-3: {optimizer: sgd}}
     ("line", "error"),
     [
         ('title: "a\\0b"', r":4: title: 'a\\x00b' is not valid: it, or its key, holds a control"),
+        (r'notes: ["\e[2J"]', r":4: notes\[0\]: '\\x1b\[2J' is not valid: it, or its key, holds a control"),
+        ("tables: {t: {title: ' ', rows: [{variant: adam, label: x}]}}", ":4: tables.t.title: '' is not valid: string"),
         (r'title: "\ud800"', r":4: title: '\\ud800' is not valid: it, or its key, holds a control"),
         (r'"\ud800": 1', r":4: '\\ud800': 1 is not valid: it, or its key, holds a control character"),
         ("base: {epochs: 0x" + "f" * 5000 + "}", ":4: base.epochs: is too large a number"),
@@ -301,6 +303,15 @@ def test_odd_values_are_refused_by_their_place(tmp_path, line, error):
         load_study([tmp_path / "odd.yaml"])
     assert re.search(error, str(caught.value)), str(caught.value)
     assert len(caught.value.errors) == 1
+
+
+def test_titles_labels_and_notes_are_on_one_line(tmp_path):
+    text = r'"two\nlines  of\r\u202etext"'
+    table = f"{{title: {text}, note: {text}, rows: [{{variant: adam, label: {text}}}]}}"
+    write(tmp_path, odd=f"{MINIMAL}title: {text}\nnotes: [{text}]\ntables: {{t: {table}}}")
+    study = load_study([tmp_path / "odd.yaml"])
+    table = study.tables["t"]
+    assert {study.title, *study.notes, table.title, table.note, table.rows[0].label} == {r"two lines of \u202etext"}
 
 
 def test_a_file_too_large_to_be_a_study_is_not_read(tmp_path):

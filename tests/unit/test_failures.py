@@ -1,8 +1,11 @@
 """What is said of a failed job: the run, what happened, the log, the command, in that order."""
 
-import pytest
+import logging
 
-from ablation.cluster.failures import Failure
+import pytest
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from ablation.cluster.failures import Failure, ShortFailures
 from ablation.config.texts import RESUMES, SNAKEMAKE_OPTIONS, study_options
 
 RUN = "results/runs/adam/seed0"
@@ -43,6 +46,15 @@ def test_the_reason_comes_before_the_log_and_the_command(failure, text, message,
         f"  log:   {RUN}/train.log",
         f"  rerun: snakemake {RUN}/metrics.json --profile slurm --configfile mine.yaml",
     ]
+
+
+def test_what_a_log_holds_does_nothing_to_the_terminal(failure, tmp_path):
+    shown = failure(f"{EPOCHS}error: {RUN}: \x1b[2Jgone\a")
+    record = logging.LogRecord("snakemake", logging.ERROR, "", 0, "", None, None)
+    vars(record).update(event=LogEvent.JOB_ERROR, output=[f"{RUN}/metrics.json"], log=[f"{RUN}/train.log"], rule_msg="")
+    text = ShortFailures(logging.Formatter()).format(record)
+    assert text.splitlines()[1] == r"  \x1b[2Jgone\x07"
+    assert text.splitlines()[2:] == shown[2:]
 
 
 def test_a_job_without_a_log_is_told(failure):

@@ -29,6 +29,12 @@ def test_a_damaged_note_is_a_failed_job_and_hides_no_other(note, capsys):
     assert "8.json is no note of a job" in capsys.readouterr().err
 
 
+def test_a_note_does_nothing_to_the_terminal(capsys):
+    (JOBS / "8.json").write_text('{"\\u001b[2J": 1}')
+    read_job("8")
+    assert r"'\x1b[2J'" in capsys.readouterr().err
+
+
 def test_a_folder_in_place_of_a_note_is_a_failed_job():
     (JOBS / "8.json").mkdir()
     assert read_job("8").state == "failed"

@@ -1,7 +1,10 @@
 """What `train.py` tells a user whose run cannot be trained."""
 
 import json
+import subprocess
+import sys
 from functools import reduce
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +16,7 @@ from ablation.config.settings import RunSettings, SpecError, complete, read_spec
 from ablation.runs import directory as run_directory
 from ablation.runs import train_run
 
+SCRIPTS = Path(train.__file__).parent
 SPEC = spec_json(RunSettings())
 ARGUMENTS = ["train.py", "--run", "results/runs/adam/seed0", "--study", "s", "--data", "nowhere", "--spec"]
 
@@ -29,6 +33,14 @@ def test_data_that_is_not_prepared_is_named(monkeypatch, tmp_path):
     message = outcome(monkeypatch)
     assert message.startswith("error: results/runs/adam/seed0: nowhere/data.json: cannot be read: ")
     assert "snakemake nowhere/data.json --force" in message
+
+
+@pytest.mark.parametrize("end", ["sys.exit('error: \x1b[2Jgone')", "raise ValueError('\x1b[2Jgone')"])
+def test_the_end_of_a_job_does_nothing_to_the_terminal(end):
+    code = f"import sys\nfrom ablation.runs.leaving import leave_after\ndef work(): {end}\nleave_after(work)"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.endswith("\\x1b[2Jgone\n")
 
 
 def test_a_complete_spec_gives_the_settings_back():

@@ -1,14 +1,22 @@
 """Configs meant to do harm: each ends in a sentence with no job started, or is taken as the plain text that it is."""
 
+import csv
+import html
 import os
 import re
 import subprocess
 import time
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
+
+from ablation.analysis.frames import read_csv
+from ablation.analysis.landscape.files import TABLES
+from ablation.analysis.tables import COMPARISON
+from ablation.escaping import for_markdown, one_line
 
 from .conftest import PARTS
 
@@ -143,7 +151,8 @@ def test_hostile_variants_are_refused(project, name):
 
 
 HARM = (
-    "{x} {{y}} {wildcards.seed} {0} 'q' \"d\" $(touch pwned) `touch pwned`; touch pwned & | \\ $HOME $x^$ %s é 漢\nnext"
+    "=cmd() {x} {{y}} {wildcards.seed} {0} 'q' \"d\" $(touch pwned) `touch pwned`; touch pwned & | \\ $HOME $x^$ %s é"
+    " 漢\n<script>alert(1)</script> [a](b) ![c](d) *e* # &lt;"
 )
 CONFIG = "config/my study{1} (2); touch pwned & é.yaml"
 COMPONENTS = 'it\'s {x} "mine" $(touch pwned); touch pwned & é.py'
@@ -178,7 +187,11 @@ def hostile_study():
             "optimizer.learning_rate": {"slow": 0.0001, "fast": 0.001},
         },
     }
-    landscape = {"grid": "vgg", "models": {name: f"{name} {HARM}" for name in ("plain", "bn")}, "band": [0.0001, 0.001]}
+    landscape = {
+        "grid": "vgg",
+        "models": {name: f"={name} {HARM}" for name in ("plain", "bn")},
+        "band": [0.0001, 0.001],
+    }
     return {
         "study": "hostile",
         "title": HARM,
@@ -217,9 +230,10 @@ def test_hostile_texts_are_texts(project):
     assert result.returncode == 0, result.stdout
     assert files_of(project) == before
     assert not list(project.folder.rglob("pwned"))
-    report = project.read("results/report.md")
-    assert report.count("{x} {{y}} {wildcards.seed} {0} 'q' \"d\" $(touch pwned)") > 8
-    assert "$HOME $x^$ %s é 漢" in report
+    check_report(project.read("results/report.md"))
+    check_tables(project.folder / "results")
+    check_figures(project.folder / "results")
+    check_page(project)
     assert "Nothing to be done" in project.snakemake("-n", config=CONFIG).stdout
 
     (project.folder / "results/runs/adam/seed0/metrics.json").unlink()
@@ -228,9 +242,65 @@ def test_hostile_texts_are_texts(project):
     assert run_as_pasted(project, command) == ["results/runs/adam/seed0/metrics.json", "--configfile", CONFIG]
 
 
+def check_report(report):
+    assert report.count(for_markdown(HARM)) > 8
+    rest = report.replace(for_markdown(HARM), "")
+    assert "cmd()" not in rest
+    assert "script" not in rest
+
+
+def check_tables(results):
+    """No cell is run by a spreadsheet, and each is read as its text; numbers are numbers, negative ones too."""
+    paths = [*results.glob("tables/*.csv"), *results.glob("landscape/*.csv")]
+    cells = [
+        cell for path in paths for line in csv.reader(path.open()) for cell in line if cell[:1] in ("=", "+", "-", "@")
+    ]
+    assert all(map(float, cells)), cells
+    assert read_csv(results / "tables/one.csv", COMPARISON)["label"].tolist() == [one_line(HARM)]
+    labels = set(read_csv(results / "landscape/learning_rates.csv", TABLES["learning_rates"])["model"])
+    assert labels == {one_line(f"={name} {HARM}") for name in ("plain", "bn")}
+
+
+def check_figures(results):
+    """Texts are drawn as they are, and are no part of the SVG, where comments tell them."""
+    paths = [*results.glob("figures/*.svg"), *results.glob("landscape/*.svg")]
+    assert len(paths) == 4
+    for path in paths:
+        names = {element.tag.rpartition("}")[2] for element in ElementTree.parse(path).iter()}
+        assert not names & {"script", "a", "foreignObject"}
+        assert html.escape(one_line(HARM)[:40], quote=False) in path.read_text(), path
+
+
+def check_page(project):
+    """The page for the browser names tables by their ids: our texts are only in the files that it holds."""
+    assert project.snakemake("--report", "page.html", config=CONFIG).returncode == 0
+    assert "alert(1)" not in project.read("page.html")
+    (project.folder / "page.html").unlink()
+
+
 def run_as_pasted(project, command):
     """The arguments that a shell makes of a command of the report."""
     script = f"snakemake() {{ printf '%s\\0' \"$@\"; }}\n{command}"
     result = subprocess.run(["bash", "-c", script], cwd=project.folder, capture_output=True, text=True, check=True)
     assert not (project.folder / "pwned").exists()
     return result.stdout.rstrip("\0").split("\0")
+
+
+def test_hostile_names_of_images_are_shown_and_do_nothing(project):
+    """A terminal would clear its screen."""
+    (project.folder / CONFIG).write_text(yaml.safe_dump(hostile_study()))
+    (project.folder / "config" / COMPONENTS).write_text(SQUARE)
+    draw_pictures(project.folder / PICTURES)
+    alone = project.folder / PICTURES / "train" / "\x1b[2Jthree\nfour"
+    (alone.parent / "one").rename(alone)
+    shown = r"\x1b[2Jthree\nfour"
+    result = project.snakemake("results/data/images/data.json", config=CONFIG)
+    assert result.returncode != 0
+    assert f"only in train: '{shown}'" in result.stdout
+    assert "\x1b" not in result.stdout + project.read("results/logs/prepare_data.log")
+
+    (alone / "deep").mkdir()
+    (alone / "deep" / "1.png").touch()
+    result = project.snakemake("-n", config=CONFIG)
+    assert f"'train/{shown}/deep/1.png' is out of place" in result.stdout
+    assert "\x1b" not in result.stdout

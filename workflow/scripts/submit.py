@@ -21,6 +21,7 @@ from ablation.cluster.slurm import ClusterError
 from ablation.cluster.submission import SubmissionError
 from ablation.config.plain_yaml import ConfigError
 from ablation.errors import errors_for_users
+from ablation.escaping import for_terminal
 
 
 def parse_arguments(profile: dict[str, Any]) -> argparse.Namespace:
@@ -40,7 +41,8 @@ def main() -> None:
         try:
             submit_chosen(parse_arguments(profile), profile)
         except ConfigError as error:
-            sys.exit(f"error: the config has {len(error.errors)} error(s); no job was submitted.\n{error}")
+            text = f"error: the config has {len(error.errors)} error(s); no job was submitted.\n{error}"
+            sys.exit(for_terminal(text))
 
 
 if __name__ == "__main__":

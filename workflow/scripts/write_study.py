@@ -13,6 +13,7 @@ from pathlib import Path
 from ablation.config.loading import load_study
 from ablation.config.plain_yaml import ConfigError
 from ablation.errors import errors_for_users
+from ablation.escaping import for_terminal
 from ablation.files import write_text
 
 
@@ -25,7 +26,7 @@ def main() -> None:
     try:
         study = load_study(arguments.configfile, arguments.config)
     except ConfigError as error:
-        sys.exit(f"error: the config has {len(error.errors)} error(s).\n{error}")
+        sys.exit(for_terminal(f"error: the config has {len(error.errors)} error(s).\n{error}"))
     with errors_for_users():
         write_text(arguments.output, study.for_analysis() + "\n")
 

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ablation.escaping import for_terminal
+
 
 @contextmanager
 def errors_for_users(*refusals: type[Exception]) -> Iterator[None]:
@@ -17,9 +19,9 @@ def errors_for_users(*refusals: type[Exception]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        sys.exit(f"error: {fault_of_file(error)}. Once that is fixed, run the same command again")
+        sys.exit(for_terminal(f"error: {fault_of_file(error)}. Once that is fixed, run the same command again"))
     except refused as error:
-        sys.exit(f"error: {error}")
+        sys.exit(for_terminal(f"error: {error}"))
 
 
 def fault_of_file(error: OSError) -> str:

@@ -238,7 +238,7 @@ def _problems(runs: pd.DataFrame) -> Iterator[str]:
     """What is odd about finished runs, with their variants."""
     odd = runs[runs["status"].isin(FINISHED) & (runs["problem"] != "")]
     for problem, variants in odd.groupby("problem", sort=False)["variant"]:
-        yield f"{escaped(problem)}. These variants: {', '.join(f'`{name}`' for name in variants.unique())}."
+        yield f"{for_markdown(problem)}. These variants: {', '.join(f'`{name}`' for name in variants.unique())}."
 
 
 def _warnings(origins: dict[str, dict[str, int]]) -> Iterator[str]:
