@@ -241,7 +241,7 @@ def test_batches_larger_than_the_training_set_give_a_warning(study: Study, finis
     finish("adam", 0, origin={"data_digest": data.digest})
     finish("adam", 1, origin={"data_digest": data.digest})
     problem = "batch_size 128 is more than the 127 training images: every step takes all of them"
-    assert f"> **Warning.** {escaped(problem)}. These variants: `adam`." in report_of(study)
+    assert f"> **Warning.** {for_markdown(problem)}. These variants: `adam`." in report_of(study)
     write_text(
         "results/data/cifar10/data.json",
         data.model_copy(update={"counts": {"train": 128, "test": 9}}).model_dump_json(),
