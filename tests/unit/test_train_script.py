@@ -1,6 +1,7 @@
 """What `train.py` tells a user whose run cannot be trained."""
 
 import json
+import runpy
 import subprocess
 import sys
 from functools import reduce
@@ -14,7 +15,7 @@ import train
 from ablation.config.catalog import built_in
 from ablation.config.settings import RunSettings, SpecError, complete, read_spec, spec, spec_json
 from ablation.runs import directory as run_directory
-from ablation.runs import train_run
+from ablation.runs import job, train_run
 
 SCRIPTS = Path(train.__file__).parent
 SPEC = spec_json(RunSettings())
@@ -133,6 +134,16 @@ def test_a_component_file_that_cannot_be_run_is_named_with_its_line(monkeypatch,
     message = outcome(monkeypatch, SPEC, "--components", str(path))
     assert message.startswith("error: results/runs/adam/seed0: ")
     assert f"{path}:2: cannot be run: ZeroDivisionError: division by zero" in message
+
+
+def test_an_error_of_a_component_does_nothing_to_the_terminal(tmp_path, capsys):
+    path = tmp_path / "own.py"
+    path.write_text(r"raise ValueError('\x1b[2Jgone')")
+    with pytest.raises(ValueError, match="gone") as caught:
+        runpy.run_path(str(path))
+    text = job.explained(caught.value, Path("results/runs/adam/seed0/metrics.json"), [str(path)])
+    assert "own.py:1: ValueError: " in text
+    assert r"ValueError: \x1b[2Jgone" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()])

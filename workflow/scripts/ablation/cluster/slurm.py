@@ -10,6 +10,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from ablation.escaping import for_shell
+
 LOGS = Path("results/logs/slurm")  # as `slurm-logdir` in the profile
 # Resources of a job as options of sbatch, as the executor passes them.
 OPTIONS = {
@@ -88,7 +90,7 @@ def check_queue(folder: str) -> None:
     if left:
         raise ClusterError(
             f"No job was submitted: {len(left)} job(s) of an earlier call in this folder are still in SLURM's queue. "
-            f"Let them end (`squeue --me` shows them), or cancel them: scancel {' '.join(left)}"
+            f"Let them end (`squeue --me` shows them), or cancel them: {for_shell('scancel', *left)}"
         )
 
 

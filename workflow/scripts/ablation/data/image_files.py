@@ -24,10 +24,7 @@ UNPACKED_AT_LEAST = 1_000_000_000
 
 
 class DataError(ValueError):
-    """The data is missing, damaged or not what the study needs: one sentence on one line, whatever files are called."""
-
-    def __init__(self, sentence: str):
-        super().__init__(sentence.replace("\n", r"\n"))
+    """The data is missing, damaged or not what the study needs."""
 
 
 class Place(NamedTuple):

@@ -113,7 +113,7 @@ def _splits(source: Source, config: DataConfig) -> dict[str, Split]:
             splits["train"], splits["validation"] = _stratified(source.train, config.validation_fraction)
         except ValueError as error:
             reason = f"the {len(source.train.labels)} training images cannot be split by class"
-            raise DataError(f"validation_fraction {config.validation_fraction}: {reason}: {error}") from error
+            raise DataError(f"data.validation_fraction {config.validation_fraction}: {reason}: {error}") from error
     if config.train_images_per_class is not None:
         splits["train"] = _thinned(splits["train"], source.classes, config.train_images_per_class)
     return splits
@@ -133,7 +133,9 @@ def _thinned(split: Split, classes: Collection[str], count: int) -> Split:
     for label, name in enumerate(classes):
         indices = random.permutation(np.flatnonzero(split.labels == label))
         if len(indices) < count:
-            raise DataError(f"train_images_per_class {count}: class {name!r} has {len(indices)} training images only")
+            raise DataError(
+                f"data.train_images_per_class {count}: class {name!r} has {len(indices)} training images only"
+            )
         drawn.append(indices[:count])
     return split.take(np.sort(np.concatenate(drawn)))
 

@@ -21,6 +21,7 @@ from ablation.config.plain_yaml import ConfigError
 from ablation.config.settings import RunSettings, SpecError, batch_problem, read_spec, spec
 from ablation.config.texts import RESUMES, snakemake_command
 from ablation.errors import fault_of_file
+from ablation.escaping import for_terminal
 from ablation.runs import directory as run_directory
 from ablation.runs.checkpoint import Checkpoints, remove_checkpoints
 from ablation.runs.interruption import RESUME_LATER, Listener, RunInterruptedError, SafePoints
@@ -174,7 +175,7 @@ def explained(error: Exception, target: Path, components: Sequence[str]) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).parent in folders]
     if not frames:
         raise error
-    traceback.print_exception(error)
+    print(for_terminal("".join(traceback.format_exception(error))), end="", file=sys.stderr, flush=True)
     place = f"{os.path.relpath(frames[-1].filename)}:{frames[-1].lineno}"
     return f"error: {target.parent}: {place}: {type(error).__name__}: {error}"
 
