@@ -233,5 +233,5 @@ def test_a_record_of_an_older_schema_is_refused(metrics):
     record = json.loads(metrics.read_text()) | {"record_version": 1}
     del record["cost"]["interruptions"]
     metrics.write_text(json.dumps(record))
-    with pytest.raises(RecordError, match="is a record of version 1, and this code reads version 4"):
+    with pytest.raises(RecordError, match="is a record of version 1, and this code reads version 5"):
         read_record(metrics)

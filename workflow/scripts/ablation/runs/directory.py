@@ -87,5 +87,6 @@ def clear(directory: Path) -> None:
 
 def save_weights(path: Path, weights: Weights) -> None:
     """Write a state dict whole; `torch.load(path, weights_only=True)` reads it."""
-    with atomic_write(path) as aside:
-        torch.save(weights, aside)
+    # Into a file that is open: the name of the file would be in its content, and the same weights be other bytes.
+    with atomic_write(path) as aside, open(aside, "wb") as file:
+        torch.save(weights, file)

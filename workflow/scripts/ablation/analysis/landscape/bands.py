@@ -1,8 +1,7 @@
 """Loss landscape of two models, without and with an ingredient (batch normalisation) -> frames. No torch.
 
-In: a study with a landscape section, the frame of `runs.load_runs`, the histories of the finished runs, and for the
-bands their `steps.npz`. Out: the band of losses over the learning rates, and which learning rates train. Without any
-finished run the frames are empty.
+In: a study with a landscape section, and what `runs.load_results` has of its runs. Out: the band of losses over the
+learning rates, and which learning rates train. Without any finished run the frames are empty.
 
 Losses are means over a batch, accuracies top-1 in percent, steps and epochs are counted from 1.
 """
@@ -11,17 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ablation.analysis.frames import frame, joined
 from ablation.analysis.landscape.files import TABLES
-from ablation.analysis.runs import FINISHED, Histories
+from ablation.analysis.runs import FINISHED, Histories, Traces
 from ablation.config.landscape_models import LandscapeModel
 from ablation.config.study import Landscape, Study
-from ablation.runs.step_trace import read_steps
 
 
 def left_out(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
@@ -33,14 +30,11 @@ def left_out(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
     return frame(lines, TABLES["left_out"])
 
 
-def bands(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
+def bands(study: Study, runs: pd.DataFrame, traces: Traces) -> pd.DataFrame:
     """One line a model, seed and step: minimum and maximum of the training loss over the band's learning rates.
 
     A learning rate at which any seed diverged is left out in all of them: bands of different learning rates do not
     compare. A seed that lacks one of the others, or has fewer than two, has no band: it would be too narrow.
-
-    Raises:
-        RecordError: a completed run of a band has lost its steps.
     """
     landscape = landscape_of(study)
     parts = []
@@ -48,7 +42,7 @@ def bands(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
         of_band = runs[runs["variant"].isin(set(model.band) - _diverged(model, runs))]
         for seed, kept in of_band.groupby("seed", sort=False):
             if len(kept) >= 2 and (kept["status"] == "completed").all():
-                band = _band(kept["directory"], landscape.smoothing_steps)
+                band = _band([traces[variant, seed] for variant in kept["variant"]], landscape.smoothing_steps)
                 parts.append(band.assign(model=model.label, seed=seed, learning_rates=len(kept)))
     return joined(parts, TABLES["bands"])
 
@@ -58,10 +52,10 @@ def _diverged(model: LandscapeModel, runs: pd.DataFrame) -> set[str]:
     return set(model.band) & set(runs["variant"][runs["status"] == "diverged"])
 
 
-def _band(directories: Iterable[str], smoothing_steps: int) -> pd.DataFrame:
-    """The band of the runs in these directories, at the steps that all of them have."""
-    traces = [read_steps(Path(directory, "steps.npz")).set_index(["step", "epoch"]) for directory in directories]
-    losses = pd.concat([trace["loss"] for trace in traces], axis=1, join="inner", keys=range(len(traces)))
+def _band(traces: Iterable[pd.DataFrame], smoothing_steps: int) -> pd.DataFrame:
+    """The band of the runs with these steps, at those that all of them have."""
+    of_runs = [trace.set_index(["step", "epoch"])["loss"] for trace in traces]
+    losses = pd.concat(of_runs, axis=1, join="inner", keys=range(len(of_runs)))
     # float32 on disk: the running mean and the widths are taken in double precision.
     losses = losses.astype("float64")
     smoothed = losses.rolling(smoothing_steps, center=True, min_periods=1).mean()
