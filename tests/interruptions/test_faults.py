@@ -223,6 +223,14 @@ def metrics(new_run):
     return new_run("whole", epochs=1).to_the_end().directory / "metrics.json"
 
 
+def test_a_pipe_in_the_place_of_a_checkpoint_is_told(interrupted):
+    run, _ = interrupted
+    (run.directory / "checkpoint.pt").unlink()
+    os.mkfifo(run.directory / "checkpoint.pt")
+    assert run.job() == 1
+    assert "checkpoint.pt cannot be read or written: it is not a regular file" in run.said()
+
+
 def test_half_a_record_is_refused(metrics):
     truncated(metrics)
     with pytest.raises(RecordError, match=r"The file is damaged .*: delete it and run `snakemake .*`"):
