@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import runpy
 import sys
@@ -315,9 +316,14 @@ def test_an_outdated_probe(study: Study, finish: Callable, probe: Write, changes
 
 @pytest.mark.parametrize(
     ("changes", "named"),
-    [({"seed": 7}, "seed 7"), ({"steps": (probed_step(2, path_losses=(1.0,)),)}, "of another length")],
+    [
+        ({"seed": 7}, "seed 7"),
+        ({"steps": (probed_step(2, path_losses=(1.0,)),)}, "of another length"),
+        ({"steps": (probed_step(2**63),)}, "a step that the run does not have"),
+        ({"seconds_per_step": 0.0}, "seconds_per_step: Input should be greater than 0"),
+    ],
 )
-def test_a_probe_of_another_folder_or_length_is_damaged(
+def test_a_probe_of_another_folder_or_of_what_cannot_be_is_damaged(
     study: Study, finish: Callable, probe: Write, changes: dict, named: str
 ) -> None:
     finish("bn-mid", 0)
@@ -370,6 +376,15 @@ def test_whether_the_probe_is_of_the_same_training(
     train("bn-mid", 0, history=[row | {"train_loss": loss} for row, loss in zip(rows, in_run, strict=True)])
     probe("bn-mid", 0, train_losses=in_probe)
     assert bool(state_of(study, "bn-mid", 0)["same_as_run"]) == same
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file_is_a_damaged_probe(study: Study, probe: Write, finish: Callable, make: Callable) -> None:
+    probe("bn-mid", 0)
+    path = Path(Run("bn-mid", 0).probe)
+    path.unlink()
+    make(path)
+    assert state_of(study, "bn-mid", 0)["problem"].startswith(f"{path} cannot be read: it is not a regular file")
 
 
 def damage(content: bytes, chance: random.Random) -> bytes:

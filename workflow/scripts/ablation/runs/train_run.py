@@ -56,6 +56,7 @@ def train_run(arguments: argparse.Namespace, directory: Path) -> None:
 
 
 def wanted(context: job.RunContext, data: Data, *, keep: bool) -> finished.Wanted:
+    """What must be the same in a finished run for this job to put it back."""
     return finished.Wanted(context.study, spec(context.settings), job.origin(context, data), keep)
 
 
