@@ -159,7 +159,13 @@ def wait_until(condition):
     raise AssertionError("waited 10 s in vain")
 
 
-# --- memory and disk ---
+# --- settings, memory and disk ---
+
+
+def test_batches_larger_than_the_training_set_are_told(new_run):
+    told = "batch_size 81 is more than the 80 training images: every step takes all of them\n"
+    assert told in new_run("all", batch_size=81, epochs=1).to_the_end().said()
+    assert "batch_size 8" not in new_run("whole", batch_size=80, epochs=1).to_the_end().said()
 
 
 def test_without_memory_the_run_ends_with_a_sentence_and_later_goes_on(new_run):

@@ -97,8 +97,8 @@ def test_a_failed_run_is_named_the_others_finish_and_its_target_reruns_it_alone(
     status, output = project.run("--retries", "0")
     assert status != 0
     assert (project.folder / "results/runs/sound/seed0/metrics.json").exists()
-    assert "Error in rule train" in project.log("doomed/seed0")
-    assert f"snakemake --profile {kind.profile} results/runs/<variant>/seed<k>/metrics.json" in output
+    assert "Failed: results/runs/doomed/seed0/metrics.json" in project.log("doomed/seed0")
+    assert f"rerun: snakemake results/runs/doomed/seed0/metrics.json --profile {kind.profile}" in output
 
     status, output = project.run("report", "--config", "partial=true")
     assert status == 0, output

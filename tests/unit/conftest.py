@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +157,19 @@ def finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, study: Study) -> Cal
         return record
 
     return write
+
+
+@contextmanager
+def nothing_can_be_written() -> Iterator[None]:
+    """Every file stays empty, as on a full disk; the system calls the reason "File too large"."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture
+def full_disk() -> Callable[[], AbstractContextManager[None]]:
+    return nothing_can_be_written

@@ -9,6 +9,7 @@ import runpy
 import sys
 from collections import Counter
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,6 +20,7 @@ import pytest
 from ablation.analysis.frames import write_csv
 from ablation.analysis.landscape.files import TABLES
 from ablation.analysis.landscape.probes import load_probes
+from ablation.analysis.landscape.report import untrained_text, wider_text
 from ablation.analysis.landscape.tables import landscape_tables, read_landscape
 from ablation.analysis.runs import load_results
 from ablation.config.matrix import Run
@@ -51,7 +53,7 @@ LANDSCAPE = {
     "smoothing_steps": 3,
     "accuracy_mark": 50,
     "trained_accuracy": 20,
-    "reported": {"epochs_to_mark": "10 against 25"},
+    "reported": {"epochs_to_mark": "10 against 25", "smoothness": "smaller"},
 }
 VARIANTS = {
     "nets": {
@@ -154,25 +156,52 @@ def test_each_run_is_smoothed_before_the_band_is_taken(study: Study, train: Trai
     assert list(band["smoothed_width"]) == pytest.approx([1, 1, 10 / 3, 5.5], **EXACT)
 
 
-def test_mean_widths_of_the_epochs(study: Study, train: Train) -> None:
-    train_band(train, "plain", 0)
-    means = landscape_tables(study)["bands_by_epoch"]
-    assert list(means.columns) == ["model", "seed", "epoch", "width", "smoothed_width"]
-    assert list(means["epoch"]) == [1, 2]
-    assert list(means["width"]) == [2.5, 6.0]
-    assert list(means["smoothed_width"]) == pytest.approx([1, (10 / 3 + 5.5) / 2], **EXACT)
+def train_epochs(train: Train, history_rows: Callable, prefix: str, losses: dict[str, tuple[float, ...]]) -> None:
+    """Runs of seed 0 with these training losses by epoch."""
+    for name, of_epochs in losses.items():
+        # In those rows the training loss is 0.1 below the held-out one.
+        rows = history_rows([loss + 0.1 for loss in of_epochs], [50.0] * len(of_epochs))
+        train(f"{prefix}-{name}", 0, history=rows)
 
 
-def test_a_learning_rate_that_diverged_is_in_no_band_of_its_model(study: Study, train: Train) -> None:
+def test_the_band_by_epoch_spans_the_training_losses_of_the_epochs(
+    study: Study, train: Train, history_rows: Callable
+) -> None:
+    train_epochs(train, history_rows, "plain", {"low": (2.0, 1.9), "mid": (1.5, 1.0), "high": (1.8, 1.2)})
+    band = landscape_tables(study)["bands_by_epoch"]
+    assert list(band.columns) == ["model", "seed", "epoch", "min", "max", "width"]
+    assert band["epoch"].tolist() == [1, 2]
+    assert band[["min", "max", "width"]].to_numpy() == pytest.approx(np.array([[1.5, 2.0, 0.5], [1.0, 1.9, 0.9]]))
+    # On average over the two epochs.
+    assert seed_line(study, "epoch_band_width", 0)["without"] == pytest.approx(0.7, **EXACT)
+
+
+def test_the_epochs_in_which_the_band_is_wider_with_the_ingredient_are_named(
+    study: Study, train: Train, history_rows: Callable
+) -> None:
+    train_epochs(train, history_rows, "plain", {"low": (2.0, 1.9), "mid": (1.5, 1.0), "high": (1.8, 1.2)})
+    assert wider_text(study, landscape_tables(study)["bands_by_epoch"]) == ""
+    train_epochs(train, history_rows, "bn", {"low": (2.0, 1.9), "mid": (1.2, 1.5), "high": (1.8, 1.8)})
+    assert wider_text(study, landscape_tables(study)["bands_by_epoch"]) == (
+        "Of the losses by epoch, the band of BN is the wider one in 1 of 2 epochs: 1 (mean width 0.80 against 0.50)."
+    )
+    train_epochs(train, history_rows, "bn", {"low": (1.0, 1.9), "mid": (1.2, 1.5), "high": (1.2, 1.8)})
+    assert wider_text(study, landscape_tables(study)["bands_by_epoch"]).endswith(" in 0 of 2 epochs.")
+
+
+def test_a_learning_rate_that_diverged_is_in_no_band(study: Study, train: Train) -> None:
     for prefix, seed in (("plain", 0), ("plain", 1), ("bn", 0)):
         train_band(train, prefix, seed)
     train("plain-low", 1, losses=(4, np.nan, np.inf, 8), held_out=(40, np.nan), status="diverged", last=None)
     band = bands_of(study).set_index(["model", "seed"])
-    # Without 4 2 6 8 there remain 3 5 1 2 and 5 3 2 1, in seed 0 too; the other model keeps its three.
-    for seed in (0, 1):
-        assert list(band.loc[("Plain", seed), "width"]) == [2, 2, 1, 1]
-        assert set(band.loc[("Plain", seed), "learning_rates"]) == {2}
-    assert list(band.loc[("BN", 0), "width"]) == [2, 3, 5, 7]
+    # Without 4 2 6 8 there remain 3 5 1 2 and 5 3 2 1, in seed 0 and in the other model too: bands of other learning
+    # rates would not compare.
+    for model, seed in (("Plain", 0), ("Plain", 1), ("BN", 0)):
+        assert list(band.loc[(model, seed), "width"]) == [2, 2, 1, 1]
+        assert set(band.loc[(model, seed), "learning_rates"]) == {2}
+    by_epoch = landscape_tables(study)["bands_by_epoch"]
+    assert set(by_epoch["model"]) == {"Plain", "BN"}
+    assert np.isfinite(by_epoch["width"]).all()
     assert landscape_tables(study)["left_out"].values.tolist() == [["Plain", 1e-3]]
 
 
@@ -435,13 +464,14 @@ def test_without_a_history_the_training_is_unknown(study: Study, finish: Callabl
     assert state_of(study, "bn-mid", 0)["same_as_run"] is pd.NA
 
 
-def seed_line(study: Study, quantity: Quantity, seed: int, pair: str = "") -> pd.Series:
-    lines = landscape_tables(study)["by_seed"].set_index(["quantity", "pair", "seed"])
-    return lines.loc[(quantity, pair, seed)]
+def seed_line(study: Study, quantity: Quantity, seed: int, pair: str = "", matched: bool = False) -> pd.Series:
+    lines = landscape_tables(study)["by_seed"].set_index(["quantity", "pair", "matched", "seed"])
+    return lines.loc[(quantity, pair, matched, seed)]
 
 
 def claim(study: Study, quantity: Quantity, pair: str = "") -> pd.Series:
-    return landscape_tables(study)["claims"].set_index(["quantity", "pair"]).loc[(quantity, pair)]
+    claims = landscape_tables(study)["claims"]
+    return claims[~claims["matched"]].set_index(["quantity", "pair"]).loc[(quantity, pair)]
 
 
 def train_at_all(train: Train, prefix: str, seed: int, held_out: dict[str, tuple], last: dict[str, float]) -> None:
@@ -521,7 +551,14 @@ def test_band_widths_and_their_ratio_over_the_seeds(study: Study, train: Train) 
     assert claim(study, "smoothed_band_width")["ratio_mean"] == pytest.approx(0.375, **EXACT)
 
 
-def test_medians_of_the_probes_by_seed(study: Study, finish: Callable, probe: Write) -> None:
+@pytest.fixture
+def trained(study: Study, train: Train) -> None:
+    """The probed runs have trained."""
+    for variant, seed in product(("plain-mid", "bn-mid"), study.seeds):
+        train(variant, seed, last=80.0)
+
+
+def test_medians_of_the_probes_by_seed(study: Study, trained: None, probe: Write) -> None:
     probe("plain-mid", 0, steps=tuple(probed_step(2 * number, factor) for number, factor in ((1, 3), (2, 2), (3, 99))))
     probe("bn-mid", 0)
     probe("bn-mid", 1)
@@ -536,7 +573,54 @@ def test_medians_of_the_probes_by_seed(study: Study, finish: Callable, probe: Wr
     assert tuple(smoothness[["without_n", "with_n", "ratio_n"]]) == (1, 2, 1)
 
 
-def test_an_exploded_step_counts_as_larger_than_any_other(study: Study, finish: Callable, probe: Write) -> None:
+@pytest.mark.parametrize("changes", [{"last": 19.9}, {"last": 30.0, "status": "diverged"}, {"spec": {"epochs": 1}}])
+def test_a_probed_run_that_does_not_train_is_in_no_median(
+    study: Study, trained: None, train: Train, probe: Write, changes: dict
+) -> None:
+    train("plain-mid", 1, **changes)
+    for variant, seed in product(("plain-mid", "bn-mid"), study.seeds):
+        probe(variant, seed)
+    for matched in (False, True):
+        assert seed_line(study, "smoothness", 0, "sgd", matched)["ratio"] == 1
+        line = seed_line(study, "smoothness", 1, "sgd", matched)
+        assert np.isnan(line["without"])
+        assert np.isnan(line["with"]) == matched
+    probes = landscape_tables(study)["probes"]
+    assert len(probes) == 8
+    assert untrained_text(probes, {"sgd": "SGD"}) == (
+        "In no median, since they do not train or are not finished: Plain, SGD (seed 1)."
+    )
+
+
+def test_at_matched_loss_only_steps_of_losses_that_both_models_reach_count(
+    study: Study, trained: None, probe: Write
+) -> None:
+    # The plain model stays long at 2.3, where its gradients hardly change, and then follows the other one, whose change
+    # is half as large at each loss: 1.2 against 0.6 at 1.5, 2 against 1 at 1, and 4 against 2 at 0.5.
+    plain = [(2.3, 0.001)] * 4 + [(1.5, 1.2), (1.0, 2.0), (1.0, 2.0), (1.0, 7.0), (0.5, 4.0)]
+    bn = [(1.5, 0.6), (1.01, 1.0), (0.5, 2.0), *[(0.1, 9.0)] * 4]
+    for variant, path in (("plain-mid", plain), ("bn-mid", bn)):
+        steps = [probed_step(2 * number, factor / 2, loss=loss) for number, (loss, factor) in enumerate(path, start=1)]
+        probe(variant, 0, steps=tuple(steps))
+    assert tuple(seed_line(study, "gradient_distance", 0, "sgd")[["without", "with"]]) == (1.2, 9.0)
+    matched = seed_line(study, "gradient_distance", 0, "sgd", matched=True)
+    assert tuple(matched[["without", "with", "ratio"]]) == (2.0, 1.0, 0.5)
+
+
+def test_what_the_reference_says_stands_beside_the_value_over_all_steps_only(study: Study, finish: Callable) -> None:
+    claims = landscape_tables(study)["claims"]
+    said = claims[claims["reported"] != ""][["quantity", "matched", "reported"]]
+    assert said.values.tolist() == [["epochs_to_mark", False, "10 against 25"], ["smoothness", False, "smaller"]]
+
+
+def test_without_a_loss_that_both_reach_nothing_matches(study: Study, trained: None, probe: Write) -> None:
+    probe("plain-mid", 0)
+    probe("bn-mid", 0, steps=(probed_step(2, loss=0.5), probed_step(4, loss=np.inf), probed_step(6, loss=np.nan)))
+    line = seed_line(study, "smoothness", 0, "sgd", matched=True)
+    assert line[["without", "with", "ratio"]].isna().all()
+
+
+def test_an_exploded_step_counts_as_larger_than_any_other(study: Study, trained: None, probe: Write) -> None:
     exploded = probed_step(2, path_losses=(np.nan, np.nan), gradient_distances=(np.nan, np.nan))
     probe("plain-mid", 0, steps=(probed_step(4, 1), exploded, probed_step(6, 3)))
     probe("plain-mid", 1, steps=(probed_step(4, 1), exploded))
@@ -550,6 +634,7 @@ def test_a_pair_that_is_probed_in_one_model_only_has_no_ratio(
 ) -> None:
     probed = LANDSCAPE["probed"] | {"slow": {"learning_rate": RATES["low"]}}
     study = study_with(seeds=[0], variants=VARIANTS, tables={}, landscape=LANDSCAPE | {"probed": probed})
+    finish("plain-low", 0)
     probe("plain-low", 0)
     assert set(landscape_tables(study)["probes"]["pair"]) == {"slow"}
     assert set(landscape_tables(study)["by_seed"]["pair"]) == {"", "sgd", "slow"}
@@ -570,7 +655,7 @@ def test_without_runs_there_are_lines_but_no_numbers(study_with: Callable, finis
     assert tables["learning_rates"]["trains"].isna().all()
     assert list(tables["probe_states"]["status"]) == ["missing"] * (4 if probed else 0)
     summary = tables["claims"]
-    assert tuple(summary["quantity"]) == get_args(Quantity)
+    assert tuple(dict.fromkeys(summary["quantity"])) == get_args(Quantity)
     assert (summary[["without_n", "with_n", "ratio_n"]] == 0).all(axis=None)
     assert summary[["without_mean", "with_std", "ratio_mean"]].isna().all(axis=None)
     assert not summary[["at_limit_without", "at_limit_with"]].any(axis=None)
@@ -626,7 +711,7 @@ def test_the_script_writes_every_frame(
     _, first, *_ = Path("results/landscape/bands.csv").read_text().splitlines()
     assert first == "Plain,0,1,1,3,3,5,2,3,4,1"
     _, first = Path("results/landscape/probes.csv").read_text().splitlines()
-    assert first == "sgd,SGD,Plain,plain-mid,0,2,1,0.0001,2,4,1.5,3,1.5,1,2,0.5,5000"
+    assert first == "sgd,SGD,Plain,plain-mid,0,True,2,1,0.0001,2,4,1.5,3,1.5,1,2,0.5,5000"
 
 
 def test_the_script_without_a_landscape(

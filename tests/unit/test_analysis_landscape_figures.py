@@ -35,7 +35,7 @@ SHOWN = {
     "learning_rates": ("model", "learning_rate", "in_band", "seed", "status", "last_accuracy", "trains"),
     "accuracies": ("model", "learning_rate", "seed", "epoch", "held_out_accuracy"),
     "probes": (
-        *("pair", "optimizer", "model", "seed", "step", "learning_rate", "min_loss", "max_loss"),
+        *("pair", "optimizer", "model", "seed", "trains", "step", "learning_rate", "min_loss", "max_loss"),
         *("min_gradient_distance", "max_gradient_distance", "smoothness"),
     ),
 }
@@ -85,10 +85,12 @@ def rate_of(model: str, rate: float, seed: int, accuracy: float, status: str = "
     return frame("learning_rates", (model, rate, rate < 0.1, seed, status, accuracy, trains))
 
 
-def probes_of(model: str, seed: int, highs: list[float], optimizer: str = "SGD", rate: float = 0.1) -> pd.DataFrame:
+def probes_of(
+    model: str, seed: int, highs: list[float], optimizer: str = "SGD", rate: float = 0.1, trains: bool = True
+) -> pd.DataFrame:
     """Loss from 0.5 to the given; distances from a tenth of it to the given; smoothness twice the given."""
     lines = [
-        ("fast", optimizer, model, seed, 10 * step, rate, 0.5, high, 0.1 * high, high, 2 * high)
+        ("fast", optimizer, model, seed, trains, 10 * step, rate, 0.5, high, 0.1 * high, high, 2 * high)
         for step, high in enumerate(highs, start=1)
     ]
     return frame("probes", *lines)
@@ -181,14 +183,15 @@ def test_spikes_are_cut_and_the_caption_says_so(study: Study, empty: dict) -> No
 
 def test_caption_of_the_bands_names_rates_seeds_and_what_is_left_out(study: Study, frames: dict, empty: dict) -> None:
     assert caption(bands_figure(frames["bands"], frames["left_out"], study)) == (
-        f"Minimum and maximum over the learning rates 0.001 and 0.01; one seed. {PLAIN}: 0.01 diverged and is left out."
+        f"Minimum and maximum over the learning rates 0.001 and 0.01; one seed. {PLAIN}: 0.01 diverged and is left out "
+        "of both."
     )
     more = pd.concat([frames["bands"], bands_of(PLAIN, 1, [1.0], [2.0])])
     uneven = caption(bands_figure(more, empty["left_out"], study))
     assert uneven.endswith(f"mean over seeds: 2 ({PLAIN}), 1 ({NORMED}).")
     both_gone = frame("left_out", (NORMED, 0.01), (NORMED, 0.001))
     assert caption(bands_figure(empty["bands"], both_gone, study)) == (
-        f"{NORMED}: 0.001 and 0.01 diverged and are left out."
+        f"{NORMED}: 0.001 and 0.01 diverged and are left out of both."
     )
 
 
@@ -277,6 +280,13 @@ def test_probes_that_left_the_numbers_are_gaps(study: Study) -> None:
     assert all(np.isfinite(axes.get_ylim()).all() for axes in figure.axes)
     assert "infinite" in caption(figure)
     assert "infinite" not in caption(probe_figure(probes_of(PLAIN, 0, [1.0]), "fast", study))
+
+
+def test_runs_that_do_not_train_are_named_below_their_probes(study: Study) -> None:
+    still = [probes_of(PLAIN, seed, [1.0], trains=False) for seed in (1, 2)]
+    text = caption(probe_figure(pd.concat([probes_of(PLAIN, 0, [1.0]), *still]), "fast", study))
+    assert text.endswith(f"do not train, where a small value is not smoothness: {PLAIN}, seed 1 and 2.")
+    assert "do not train" not in caption(probe_figure(probes_of(PLAIN, 0, [1.0]), "fast", study))
 
 
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam", "Lion-2"])

@@ -38,7 +38,8 @@ def study():
 
 
 def claim(quantity, **values):
-    line = {"quantity": quantity, "pair": "", "ratio_mean": NAN, "ratio_std": NAN, "ratio_n": 0, "reported": ""}
+    line = {"quantity": quantity, "pair": "", "matched": False, "reported": ""}
+    line |= {"ratio_mean": NAN, "ratio_std": NAN, "ratio_n": 0}
     for model in ("without", "with"):
         line |= {f"{model}_mean": NAN, f"{model}_std": NAN, f"at_limit_{model}": False}
     return line | values
@@ -63,6 +64,8 @@ def test_claims_are_mean_and_spread_with_ratio_n_and_the_study_s_words(study):
         "smaller",
     ]
     assert r"BN \| wide" in text
+    matched = section.claims_markdown(study, pd.DataFrame([smooth | {"matched": True}]), section.pair_titles(study))
+    assert cells(matched, "effective")[0].endswith("SGD at learning rate 0.1; at matched training loss")
 
 
 def test_a_pair_of_another_grid_is_named_by_its_own_optimizer(study):

@@ -14,6 +14,8 @@ from ablation.analysis.runs import load_runs
 from ablation.analysis.tables import comparison
 from ablation.config.matrix import Run
 from ablation.config.study import Study
+from ablation.data.arrays import Description, digest_of_all
+from ablation.files import write_text
 from ablation.runs.records import RunRecord
 
 Finish = Callable[..., RunRecord]
@@ -217,6 +219,22 @@ def test_runs_of_different_origin_give_a_warning(
     made = section(report_of(study), "## How it was made")
     assert f"> **Warning.** The finished runs disagree: {name}." in made
     assert f"`{shown}` (1 run)" in made
+
+
+def test_batches_larger_than_the_training_set_give_a_warning(study: Study, finish: Finish) -> None:
+    arrays = {f"{split}_{kind}": "0" * 16 for split in ("train", "test") for kind in ("images", "labels")}
+    facts = {"classes": ["ant", "bee"], "held_out_part": "test", "counts": {"train": 127, "validation": 0, "test": 9}}
+    data = Description(name="cifar10", digest=digest_of_all(arrays), arrays=arrays, **facts)
+    write_text("results/data/cifar10/data.json", data.model_dump_json())
+    finish("adam", 0, origin={"data_digest": data.digest})
+    finish("adam", 1, origin={"data_digest": data.digest})
+    problem = "batch_size 128 is more than the 127 training images: every step takes all of them"
+    assert f"> **Warning.** {escaped(problem)}. These variants: `adam`." in report_of(study)
+    write_text(
+        "results/data/cifar10/data.json",
+        data.model_copy(update={"counts": {"train": 128, "test": 9}}).model_dump_json(),
+    )
+    assert "Warning" not in report_of(study)
 
 
 def test_runs_of_earlier_code_are_named_as_kept(study: Study, finish: Finish) -> None:

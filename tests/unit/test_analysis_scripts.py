@@ -6,6 +6,7 @@ import runpy
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from ablation.config.study import Study
 from ablation.runs.records import RunRecord
 
 Finish = Callable[..., RunRecord]
+FullDisk = Callable[[], AbstractContextManager[None]]
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
+DEMO = Path(__file__).parents[2] / "config/demo.yaml"
 
 
 @pytest.fixture
@@ -87,3 +90,46 @@ def test_a_lost_file_of_components_is_one_line(run_script: Callable, study_with:
     with pytest.raises(SystemExit) as stopped:
         run_script("compare.py", "--table", "optimizers", "--output", "results/out.csv")
     assert stopped.value.code == "error: mine.py: cannot be read: No such file or directory"
+
+
+OPTIONS = {
+    "compare.py": ["--table", "optimizers", "--output", "results/tables/optimizers.csv"],
+    "plot_curves.py": ["--table", "optimizers", "--output", "results/figures/optimizers.png"],
+    "list_runs.py": ["--output", "results/tables/runs.csv"],
+    "landscape.py": ["--output", "results/landscape"],
+    "plot_landscape.py": ["--folder", "results/landscape"],
+    "write_report.py": REPORT,
+}
+NETS = {
+    "record_steps": True,
+    "grid": {"model.batch_norm": {"plain": False, "bn": True}, "optimizer.learning_rate": [0.01, 0.1]},
+}
+LANDSCAPE = {"title": "Nets", "grid": "nets", "models": {"plain": "Plain", "bn": "BN"}, "band": [0.01, 0.1]}
+
+
+def test_on_a_full_disk_each_script_ends_in_one_line_and_leaves_what_was_there(
+    run_script: Callable, study_with: Callable[..., Study], study: Study, full_disk: FullDisk
+) -> None:
+    tables = {"optimizers": study.tables["optimizers"]}
+    study = study_with(variants=study.variants | {"nets": NETS}, tables=tables, landscape=LANDSCAPE)
+    Path("results/study.json").write_text(study.model_dump_json(exclude_unset=True))
+    for script, options in OPTIONS.items():
+        run_script(script, *options)
+    whole = {path: path.read_bytes() for path in Path("results").rglob("*.*") if path.is_file()}
+    for script, options in OPTIONS.items():
+        with full_disk(), pytest.raises(SystemExit) as stopped:
+            run_script(script, *options)
+        file, _, reason = str(stopped.value.code).removeprefix("error: ").partition(" cannot be read or written: ")
+        assert Path(file) in whole
+        assert reason == "File too large. Once that is fixed, run the same command again"
+    assert {path: path.read_bytes() for path in Path("results").rglob("*.*") if path.is_file()} == whole
+
+
+def test_on_a_full_disk_the_checked_study_ends_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full_disk: FullDisk
+) -> None:
+    output = tmp_path / "study.json"
+    monkeypatch.setattr(sys, "argv", ["write_study.py", "--configfile", str(DEMO), "--output", str(output)])
+    with full_disk(), pytest.raises(SystemExit, match=r"study\.json cannot be read or written: File too"):
+        runpy.run_path(str(SCRIPTS / "write_study.py"), run_name="__main__")
+    assert not output.exists()

@@ -177,7 +177,7 @@ def test_every_error_of_a_file_is_told_at_once(load):
             "[mien.py]",
             "studies/study.yaml:2: components[0]: 'studies/mien.py' is not a file; give the path of a Python file",
         ),
-        ("mine.py", "studies/study.yaml:2: components: 'mine.py' is not valid: input should be a valid list"),
+        ("mine.py", "studies/study.yaml:2: components: 'mine.py' is not valid: a list is expected, as in ['mine.py']"),
         ("[3]", "studies/study.yaml:2: components[0]: 3 is not valid: input should be a valid string"),
         ("[mine.py, mine.py]", "studies/mine.py:8: class Lion: the optimizer 'lion' is that of studies/mine.py:8 too"),
     ],

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import write_schema
+from ablation.config import matrix
 from ablation.config.catalog import built_in
 from ablation.config.grid import Expansion
 from ablation.config.loading import load_study
@@ -22,7 +23,17 @@ CONFIG = ROOT / "config"
 
 REPORTED = {
     "optimizers": {"adam": 88.42, "sgd": 78.58, "custom-sign-sgd": 82.64},
-    "schedulers": {"wide-step": 88.53, "wide-plateau": 88.44, "wide-cosine": 88.98},
+    "schedulers-base": {"adam": 88.53, "plateau": 88.44, "cosine": 88.98},
+    "schedulers-wide": {
+        "wide-label-smoothing-step": 88.53,
+        "wide-label-smoothing-plateau": 88.44,
+        "wide-label-smoothing-cosine": 88.98,
+    },
+    "schedulers-wide-cross-entropy": {
+        "wide-cross-entropy-step": 88.53,
+        "wide-cross-entropy-plateau": 88.44,
+        "wide-cross-entropy-cosine": 88.98,
+    },
     "losses": {"adam": 88.42, "label-smoothing": 89.61, "focal": 87.61, "mse": 90.03},
     "activations": {"cosine": 89.45, "cosine-relu": 89.31, "cosine-elu": 87.45},
     "best": {"best": 91.53},
@@ -51,12 +62,69 @@ def test_extra_variants_of_the_decisions(study):
     assert settings["sgd-tuned"].optimizer.learning_rate != settings["sgd"].optimizer.learning_rate
 
 
-@pytest.mark.parametrize(("table", "varied"), [("losses-controlled", "loss"), ("activations", "model.activation")])
+@pytest.mark.parametrize(
+    ("table", "varied"),
+    [
+        ("losses-controlled", "loss"),
+        ("activations", "model.activation"),
+        ("schedulers-base", "scheduler"),
+        ("schedulers-wide", "scheduler"),
+        ("schedulers-wide-cross-entropy", "scheduler"),
+    ],
+)
 def test_the_controlled_tables_vary_one_component(study, table, varied):
     first, *others = (spec(study.matrix.settings[row.variant]) for row in study.tables[table].rows)
     for other in others:
         assert varied in changes(first, other)
         assert all(path.startswith(varied) for path in changes(first, other))
+
+
+WIDE = {"model.filters": [128, 256, 512], "model.dropout": 0.3, "l1_lambda": 1e-5, "grad_clip": 5.0}
+
+
+@pytest.mark.parametrize(
+    ("reading", "expected"),
+    [
+        ("", {"loss": "cross_entropy", "model.filters": [64, 128, 256], "model.dropout": 0.5, "l1_lambda": 0.0}),
+        ("wide-label-smoothing-", {"loss": "label_smoothing", "loss.smoothing": 0.1} | WIDE),
+        ("wide-cross-entropy-", {"loss": "cross_entropy"} | WIDE),
+    ],
+)
+def test_each_reading_of_the_schedulers_is_a_configuration_as_printed(study, reading, expected):
+    base = {"patience": 5, "factor": 0.5, "min_learning_rate": 1e-6, "threshold": 1e-4, "cooldown": 0}
+    wide = {"patience": 3, "factor": 0.2, "min_learning_rate": 1e-5, "threshold": 1e-3, "cooldown": 2}
+    schedulers = {
+        "plateau": wide if reading else base,
+        "cosine": {"min_learning_rate": 1e-6},
+        "step" if reading else "adam": {"step_size": 20, "gamma": 0.1},
+    }
+    for name, printed in schedulers.items():
+        settings = flat(spec(study.matrix.settings[reading + name]))
+        assert expected.items() <= settings.items()
+        assert {key: settings[f"scheduler.{key}"] for key in printed} == printed
+
+
+def test_mse_with_a_tanh_differs_in_nothing_else(study):
+    assert set(changes(*(spec(study.matrix.settings[name]) for name in ("mse", "mse-tanh")))) == {"model"}
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        "two configurations for its table of schedulers",
+        "has a tanh behind the last layer, commented out",
+        "log includes the L1 penalty",
+        "CosineAnnealingWarmRestarts(10, 2), evaluated every 5 epochs",
+        "two curves by epoch, at the learning rates 1e-4 and 5e-4",
+        "about 51 % after epoch 1",
+    ],
+)
+def test_the_notes_tell_where_the_reference_is_unclear(study, fact):
+    assert any(fact in " ".join(note.split()) for note in study.notes)
+
+
+def test_the_published_band_widths_stand_beside_ours(study):
+    assert study.landscape.reported["epoch_band_width"].startswith("0.348 without, 0.187 with; wider with in epochs 1 ")
 
 
 def test_best_configuration_is_the_study_s(study):
@@ -92,6 +160,21 @@ def test_demo_has_every_table_of_the_study_with_three_seeds(study):
     assert (demo.data.name, len(demo.seeds), len(study.seeds)) == ("digits", 3, 5)
 
 
+def test_the_readme_says_how_many_variants_runs_and_tables_there_are(study):
+    demo, text = load_study([CONFIG / "demo.yaml"]), (ROOT / "README.md").read_text()
+    variants = study.matrix.settings
+    networks = [name for name, settings in variants.items() if settings.model.name.startswith("cnn")]
+    runs, probed = len(matrix.runs(demo)), len(matrix.probed_runs(demo))
+    for said in (
+        f"a CNN with {len(networks)} variants",
+        f"the reference, {len(variants)} variants with {len(study.seeds)} seeds",
+        f"digits: {runs}\nruns and {probed} runs with probes",
+    ):
+        assert said in text
+    assert "has ten tables" in text
+    assert len(demo.tables) == 10
+
+
 def test_the_schema_is_that_of_the_models():
     assert write_schema.SCHEMA.read_text() == write_schema.text(), "make schema"
     json.loads(write_schema.text())
@@ -111,6 +194,24 @@ def test_the_schema_takes_what_is_shipped(path):
 def test_the_schema_refuses_mistakes(own):
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"study": "s", "seeds": [0], "variants": {"a": own}}, write_schema.schema())
+
+
+def numbers_in(schema, path=()):
+    """The parts of a schema that take numbers, with their paths."""
+    if isinstance(schema, list):
+        schema = dict(enumerate(schema))
+    if isinstance(schema, dict):
+        if schema.get("type") in ("integer", "number"):
+            yield path, schema
+        for key, value in schema.items():
+            yield from numbers_in(value, (*path, key))
+
+
+def test_every_number_has_an_upper_bound():
+    """A slip of the pen must be refused: what torch cannot compute with would end in a traceback or never."""
+    found = dict(numbers_in(write_schema.schema()))
+    assert len(found) > 50
+    assert [path for path, each in found.items() if not {"maximum", "exclusiveMaximum", "enum"} & each.keys()] == []
 
 
 def test_a_schema_can_hold_components_of_one_s_own():

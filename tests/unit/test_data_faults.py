@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
+import errno
+import gzip
 import hashlib
 import io
+import lzma
 import os
 import pickle
 import shutil
@@ -11,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,8 +29,11 @@ from PIL import Image
 
 from ablation import files
 from ablation.config.study import DataConfig
+from ablation.data import image_files
 from ablation.data import prepare as datasets
 from ablation.data.arrays import PreparedDataError
+from ablation.data.identity import data_identity
+from ablation.data.image_files import path_of
 from ablation.data.prepare import DataError, prepare
 from ablation.training.data import load_data
 
@@ -125,6 +133,29 @@ def test_a_file_or_a_folder_that_may_not_be_read_is_named(
     assert "cannot be read: Permission denied" in text
 
 
+@pytest.mark.parametrize("kind", ["folder", "tar"])
+def test_a_class_whose_name_is_not_utf_8_is_named(folder: Path, tmp_path: Path, kind: str) -> None:
+    for split in ("train", "test"):
+        os.rename(folder / split / "ant", os.fsencode(folder / split) + b"/caf\xe9")
+    path = folder
+    if kind == "tar":
+        path = tmp_path / "set.tar"
+        subprocess.run(["tar", "-cf", str(path), "-C", str(folder), "train", "test"], check=True)
+    text = refusal(path, tmp_path / "out")
+    assert "the name of the class folder 'caf\\udce9' in t" in text
+    assert text.endswith("is not UTF-8; rename it")
+    text.encode()  # can be printed
+
+
+def test_a_file_whose_name_is_not_utf_8_is_an_image_like_others(folder: Path, tmp_path: Path) -> None:
+    before = prepare_images(folder, tmp_path / "out")
+    os.rename(folder / "train/ant/2.png", os.fsencode(folder) + b"/train/ant/\xe9.png")
+    assert prepare_images(folder, tmp_path / "out") == before
+    (folder / "train/ant/0.png").rename(folder / "train/ant/\x1b[2J.png")
+    (folder / "train/ant/\x1b[2J.png").write_bytes(b"no image")
+    assert "'train/ant/\\x1b[2J.png' cannot be read as an image" in refusal(folder, tmp_path / "none")
+
+
 class as_nobody:  # noqa: N801 - it reads as a sentence
     """Root may read everything, so tests that run as root put their rights aside."""
 
@@ -157,6 +188,103 @@ def test_what_is_no_tar_is_refused(tmp_path: Path, kind: str) -> None:
 def test_a_tar_without_members_holds_no_images(tmp_path: Path) -> None:
     (tmp_path / "set.tar").write_bytes(tarfile.NUL * tarfile.RECORDSIZE)
     assert "holds no images" in refusal(tmp_path / "set.tar", tmp_path / "out")
+
+
+# --- Sizes ---
+
+
+def sparse(path: Path, size: int) -> Path:
+    """A file that takes no space on disk."""
+    path.touch()
+    os.truncate(path, size)
+    return path
+
+
+def told_in_time(config: DataConfig, prepared: Path) -> str:
+    """What a dry run says of the images, and a job too; neither reads them."""
+    started = time.monotonic()
+    with pytest.raises(DataError) as first:
+        data_identity(config, prepared)
+    with pytest.raises(DataError) as second:
+        prepare(config, prepared)
+    assert time.monotonic() - started < 5
+    assert str(first.value) == str(second.value)
+    return str(first.value)
+
+
+def test_a_file_that_is_too_large_for_an_image_is_told_and_not_read(folder: Path, tmp_path: Path) -> None:
+    sparse(folder / "train/ant/9.png", 2**40)
+    text = told_in_time(DataConfig(name="images", path=str(folder)), tmp_path / "out")
+    assert text == f"{folder}: 'train/ant/9.png' has {2**40:,} bytes; an image has 100,000,000 at most"
+
+
+@pytest.mark.parametrize("content", [b"", b"a tar"])
+def test_a_tar_of_holes_is_told_and_not_read(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "set.tar").write_bytes(content)
+    path = sparse(tmp_path / "set.tar", 2**40)
+    text = told_in_time(DataConfig(name="images", path=str(path)), tmp_path / "out")
+    assert text == f"{path}: is a file of {2**40:,} bytes, nearly all of them holes, so it is no tar of images"
+
+
+def test_where_holes_cannot_be_told_a_large_tar_is_not_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: int) -> int:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    path = sparse(tmp_path / "set.tar", 2**40)
+    monkeypatch.setattr(os, "lseek", unknown)
+    assert path_of(DataConfig(name="images", path=str(path))) == path
+
+
+def with_header(path: Path, name: str, size: int, kind: bytes = tarfile.REGTYPE) -> Path:
+    """The same images, and behind them a header that promises more than there is."""
+    tar_of(path)
+    with tarfile.open(path) as tar:
+        end = tar.getmembers()[-1].offset_data + 512 * -(-tar.getmembers()[-1].size // 512)
+    header = tarfile.TarInfo(name)
+    header.size, header.type = size, kind
+    path.write_bytes(path.read_bytes()[:end] + header.tobuf(tarfile.GNU_FORMAT))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "kind", "problem"),
+    [
+        ("train/ant/9.png", 2**62, tarfile.REGTYPE, f"'train/ant/9.png' has {2**62:,} bytes; an image has 100,000,000"),
+        ("README", 2**62, tarfile.REGTYPE, "unpacks to more than 1,000,000,000 bytes, which no set of images does"),
+        ("README", -8192, tarfile.REGTYPE, "is damaged: member 'README' has -8,192 bytes"),
+        ("x", 2**62, tarfile.GNUTYPE_LONGNAME, f"claims {2**62:,} bytes"),
+        ("x", 2**62, tarfile.XHDTYPE, f"claims {2**62:,} bytes"),
+        ("x", -512, tarfile.XHDTYPE, "claims -512 bytes"),
+    ],
+)
+def test_what_a_header_claims_is_checked_before_it_is_read(
+    tmp_path: Path, name: str, size: int, kind: bytes, problem: str
+) -> None:
+    assert problem in refusal(with_header(tmp_path / "set.tar", name, size, kind), tmp_path / "out")
+
+
+@pytest.mark.parametrize("form", ["gnu", "posix"])
+def test_a_sparse_member_is_named_and_not_unpacked(folder: Path, tmp_path: Path, form: str) -> None:
+    sparse(folder / "train/ant/9.png", 2**34)
+    command = ["tar", f"--format={form}", "--sparse", "-C", str(folder), "-cf", str(tmp_path / "set.tar"), "train"]
+    subprocess.run(command, check=True)
+    assert (tmp_path / "set.tar").stat().st_size < 100_000
+    text = refusal(tmp_path / "set.tar", tmp_path / "out")
+    assert "member 'train/ant/9.png' is stored as a sparse file; store it whole" in text
+
+
+@pytest.mark.parametrize("opened", [gzip.open, bz2.open, lzma.open])
+def test_a_compressed_tar_without_end_is_not_unpacked_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: Callable[..., Any]
+) -> None:
+    monkeypatch.setattr(image_files, "UNPACKED_AT_LEAST", 10_000_000)
+    plain = tar_of(tmp_path / "plain.tar").read_bytes()
+    with opened(tmp_path / "set.tar", "wb") as file:
+        file.write(plain + bytes(20_000_000))
+    assert "unpacks to more than 10,000,000 bytes" in refusal(tmp_path / "set.tar", tmp_path / "out")
+    with opened(tmp_path / "set.tar", "wb") as file:
+        file.write(plain + bytes(5_000_000))
+    prepare_images(tmp_path / "set.tar", tmp_path / "out")
 
 
 @pytest.mark.parametrize("name", ["set.tar", "set.tar.gz", "set.tar.bz2", "set.tar.xz"])
@@ -238,10 +366,14 @@ def script(output: Path, data: str) -> str:
     return result.stderr
 
 
+def written_in_vain(path: Path, reason: str) -> str:
+    return f"error: {path} cannot be read or written: {reason}. Once that is fixed, run the same command again\n"
+
+
 def test_a_full_disk_is_named_and_what_is_there_does_not_pass_for_data(small_disk: Path, folder: Path) -> None:
     prepare_images(folder, small_disk / "out")
     text = script(small_disk / "out", '{"name": "digits"}')
-    assert text == f"error: {small_disk / 'out'}: the prepared data cannot be written: No space left on device\n"
+    assert text == written_in_vain(small_disk / "out/train_images.npy", "No space left on device")
     assert list((small_disk / "out").iterdir()) == []
     with pytest.raises(PreparedDataError, match=r"data\.json: cannot be read"):
         load_data(small_disk / "out", CPU)
@@ -251,7 +383,7 @@ def test_on_a_read_only_disk_earlier_data_stay_as_they_were(small_disk: Path, fo
     digest = prepare_images(folder, small_disk / "out")
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     text = script(small_disk / "out", '{"name": "digits"}')
-    assert text == f"error: {small_disk / 'out'}: the prepared data cannot be written: Read-only file system\n"
+    assert text == written_in_vain(small_disk / "out/data.json", "Read-only file system")
     assert load_data(small_disk / "out", CPU).digest == digest
 
 

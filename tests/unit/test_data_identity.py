@@ -103,6 +103,14 @@ def test_the_settings_count_but_not_the_path() -> None:
     assert digits[0] == digits[1] == '{"version": 2, "name": "digits"}'
 
 
+def test_another_way_to_decode_images_makes_data_of_files_stale_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    digits = DataConfig(name="digits")
+    before = identity(), data_identity(digits, Path("prepared"))
+    monkeypatch.setattr(module, "DECODING", module.DECODING + 1)
+    assert identity() != before[0]
+    assert data_identity(digits, Path("prepared")) == before[1]
+
+
 def test_files_are_read_only_when_a_time_or_a_size_differs(monkeypatch: pytest.MonkeyPatch) -> None:
     first, read = identity(), []
     original = module._digest_of_file
@@ -140,6 +148,13 @@ def test_missing_images_are_told_unless_data_were_prepared_from_them() -> None:
     assert identity() == first
     with pytest.raises(DataError, match=r"^other: no such file or folder"):
         identity("other")
+
+
+@pytest.mark.parametrize(("path", "reason"), [("x" * 300, "File name too long"), ("loop", "no such file or folder")])
+def test_a_path_that_cannot_be_looked_up_is_told(path: str, reason: str) -> None:
+    Path("loop").symlink_to("loop")
+    with pytest.raises(DataError, match=f"^{path}: .*{reason}"):
+        identity(path)
 
 
 def test_a_job_of_a_cluster_does_not_look_at_the_images() -> None:

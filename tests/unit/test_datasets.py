@@ -25,6 +25,7 @@ from ablation.config.loading import load_study
 from ablation.config.plain_yaml import ConfigError
 from ablation.config.study import DataConfig
 from ablation.data.arrays import digest_of, digest_of_all
+from ablation.data.pixels import LARGEST_IS_WHITE
 from ablation.data.prepare import DataError, prepare
 
 ROOT = Path(__file__).parents[2]
@@ -195,12 +196,87 @@ def test_linked_class_folders_are_followed(tmp_path: Path) -> None:
     assert prepared(tmp_path / "out", path=str(folder))[0]["counts"]["train"] == 12
 
 
-def test_grey_images_of_16_bits_keep_their_shades(tmp_path: Path) -> None:
-    """Such PNG files hold medical and scientific images; Pillow's own conversion cuts all shades above 255 off."""
-    shades = np.arange(32 * 32).reshape(32, 32) * 64
-    files = small_set() | {"train/ant/00.png": as_png(Image.fromarray(shades.astype(np.uint16)))}
-    _, arrays = prepared_images(tmp_path, files, channels=1)
-    np.testing.assert_allclose(arrays["train_images"][0, 0], shades / 257, atol=1)
+SHADES = np.arange(32 * 32).reshape(32, 32) * 64
+
+
+def saved(image: Image.Image, form: str, **options: Any) -> bytes:
+    image.save(buffer := io.BytesIO(), form, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        saved(Image.fromarray(SHADES.astype(np.uint16)), "PNG"),
+        saved(Image.fromarray(SHADES.astype(np.uint16)), "TIFF"),
+        saved(Image.frombytes("I;16B", (32, 32), SHADES.astype(">u2").tobytes()), "TIFF"),
+        b"P5 32 32 65535\n" + SHADES.astype(">u2").tobytes(),
+    ],
+    ids=["PNG", "TIFF", "TIFF, big-endian", "PGM"],
+)
+def test_grey_images_of_16_bits_keep_their_shades(tmp_path: Path, content: bytes) -> None:
+    """Such files hold medical and scientific images; Pillow's own conversion cuts all shades above 255 off."""
+    _, arrays = prepared_images(tmp_path, small_set() | {"train/ant/00.png": content}, channels=1)
+    np.testing.assert_allclose(arrays["train_images"][0, 0], SHADES / 257, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("content", "mode"),
+    [
+        (saved(Image.fromarray(SHADES.astype(np.float32)), "TIFF"), "F"),
+        (saved(Image.fromarray(SHADES.astype(np.int32)), "TIFF"), "I"),
+        (saved(Image.fromarray(SHADES.astype(np.uint16)), "TIFF", tiffinfo={LARGEST_IS_WHITE: 0}), "I;16"),
+        (saved(Image.new("LAB", (32, 32)), "TIFF"), "LAB"),
+    ],
+    ids=["float", "32 bits", "16 bits, 0 is white", "LAB"],
+)
+def test_an_image_whose_shades_would_be_lost_is_named(tmp_path: Path, content: bytes, mode: str) -> None:
+    text = refusal(tmp_path, as_folder(tmp_path / "in", small_set() | {"train/bee/02.png": content}))
+    assert f"'train/bee/02.png' has pixels of a kind that is not read (Pillow's mode {mode}); save it with 8 b" in text
+
+
+@pytest.mark.parametrize("form", ["EPS", "PDF", "ICO"])
+def test_other_formats_are_refused_and_none_is_given_to_another_program(tmp_path: Path, form: str) -> None:
+    """Pillow would hand an EPS to Ghostscript."""
+    content = saved(Image.new("RGB", (32, 32)), form)
+    text = refusal(tmp_path, as_folder(tmp_path / "in", small_set() | {"train/ant/00.png": content}))
+    assert "'train/ant/00.png' cannot be read as an image (it is none of AVIF, BMP, GIF, JPEG, JPEG2000, PNG," in text
+
+
+def half_transparent(mode: str) -> bytes:
+    """Black on the left, and on the right black that is not to be seen."""
+    image = Image.new("RGBA", (32, 32), (0, 0, 0, 255))
+    image.paste((0, 0, 0, 0), (16, 0, 32, 32))
+    if mode != "P":
+        return saved(image.convert(mode), "PNG")
+    palette = Image.fromarray(np.repeat([[0] * 16 + [1] * 16], 32, axis=0).astype(np.uint8), "P")
+    palette.putpalette([0] * 768)
+    return saved(palette, "PNG", transparency=1)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparent_pixels_become_white(tmp_path: Path, mode: str, channels: int) -> None:
+    files = small_set() | {"train/ant/00.png": half_transparent(mode)}
+    image = prepared_images(tmp_path, files, channels=channels)[1]["train_images"][0]
+    assert (image[..., :16] == 0).all()
+    assert (image[..., 16:] == 255).all()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "I;16"])
+def test_an_image_is_turned_as_its_camera_was_held(tmp_path: Path, mode: str) -> None:
+    """Orientation 6 says that the first row of the file is the right edge of the image."""
+    shades = np.zeros((32, 32), np.uint16)
+    shades[:16] = 65535
+    image = (
+        Image.fromarray(shades) if mode == "I;16" else Image.fromarray((shades // 257).astype(np.uint8)).convert(mode)
+    )
+    orientation = Image.Exif()
+    orientation[0x112] = 6
+    files = small_set() | {"train/ant/00.png": saved(image, "PNG", exif=orientation)}
+    pixels = prepared_images(tmp_path, files, channels=1)[1]["train_images"][0, 0]
+    assert (pixels[:, :16] == 0).all()
+    assert (pixels[:, 16:] == 255).all()
 
 
 # --- scaling ---

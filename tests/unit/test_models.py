@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ablation.components.activations import ELU, LeakyReLU, ReLU
-from ablation.components.models import CNN
+from ablation.components.models import CNN, CNNTanh
 from ablation.config.kinds import ImageShape
 from ablation.config.settings import RunSettings, complete
 from ablation.training.steps import l1_norm
@@ -65,6 +65,16 @@ def test_order_of_layers():
         *["Linear", "LeakyReLU", "Dropout"] * 2,
         "Linear",
     ]
+
+
+def test_the_logits_of_cnn_tanh_are_those_of_cnn_behind_a_tanh():
+    networks = []
+    for choice in (CNN, CNNTanh):
+        torch.manual_seed(0)
+        networks.append(choice(filters=(4, 6, 8)).build(CIFAR, 10).eval())
+    images = torch.randn(5, *CIFAR)
+    plain, squashed = (network(images) for network in networks)
+    assert torch.equal(squashed, plain.tanh())
 
 
 def test_without_batch_norm():

@@ -41,7 +41,7 @@ def refusal(data: Path, file: str) -> str:
         load_data(data, CPU)
     text = str(caught.value)
     assert text.startswith(f"{data / file}: "), text
-    assert text.endswith(f"Prepare the data again: snakemake {data / 'data.json'} --force (with your --configfile)")
+    assert text.endswith(f"Prepare the data again: snakemake {data / 'data.json'} --force")
     return text
 
 

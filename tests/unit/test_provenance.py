@@ -11,6 +11,7 @@ from ablation.config.catalog import built_in, catalog
 from ablation.config.settings import complete
 from ablation.runs import provenance
 
+ROOT = Path(__file__).resolve().parents[2]
 FILES = {
     "job.py": 'from pack.inner import value\n\n\ndef run():\n    """Say it."""\n    return value  # as it is\n',
     "pack/__init__.py": "",
@@ -234,6 +235,15 @@ def test_the_commit_tells_of_changes(checkout):
     assert len(commit) == 40
     (provenance.SCRIPTS / "train.py").write_text("one = 2\n")
     assert provenance.git_commit() == f"{commit}+changes"
+
+
+@pytest.mark.skipif(not Path(ROOT, ".git").exists(), reason="a copy without git")
+def test_moving_the_results_away_leaves_the_checkout_clean():
+    def git(*arguments):
+        return subprocess.run(["git", "-C", ROOT, *arguments], capture_output=True, text=True, check=False).stdout
+
+    assert git("ls-files", "results") == ""
+    assert git("check-ignore", "results", "results-demo").split() == ["results", "results-demo"]
 
 
 def test_without_git_there_is_no_commit(checkout, monkeypatch):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+import torch
 
 from ablation.config.kinds import Model
 from ablation.config.loading import load_study
@@ -23,9 +24,9 @@ PRINTED = {
     "adam": "LeakyReLU_CrossEntropy_Adam_StepLR_8842",
     "sgd": "LeakyReLU_CrossEntropy_SGD_StepLR_7858",
     "custom-sign-sgd": "LeakyReLU_CrossEntropy_CustomSignSGD_StepLR_8264",
-    "wide-step": "LeakyReLU_CrossEntropy_Adam_StepLR_8853",
-    "wide-plateau": "LeakyReLU_CrossEntropy_Adam_ReduceLROnPlateau_8844",
-    "wide-cosine": "LeakyReLU_CrossEntropy_Adam_CosineAnnealingLR_8898",
+    "wide-cross-entropy-step": "LeakyReLU_CrossEntropy_Adam_StepLR_8853",
+    "wide-cross-entropy-plateau": "LeakyReLU_CrossEntropy_Adam_ReduceLROnPlateau_8844",
+    "wide-cross-entropy-cosine": "LeakyReLU_CrossEntropy_Adam_CosineAnnealingLR_8898",
     "label-smoothing": "LeakyReLU_LabelSmoothingCrossEntropy_Adam_CosineAnnealingLR_8961",
     "focal": "LeakyReLU_FocalLoss_Adam_CosineAnnealingLR_8761",
     "mse": "ReLU_MSELoss_Adam_CosineAnnealingLR_9003",
@@ -69,3 +70,13 @@ def test_a_file_system_without_locks_is_told_and_goes(tmp_path, monkeypatch, cap
     with run_directory.locked(tmp_path):
         assert (tmp_path / "run.lock").read_text().startswith("process ")
     assert "run.lock: cannot be locked (No locks available): make sure that only one job" in capsys.readouterr().out
+
+
+def test_weights_that_a_full_disk_does_not_take_are_named_and_the_old_ones_stay(tmp_path, full_disk):
+    path = tmp_path / "best_model.pth"
+    run_directory.save_weights(path, {"weight": torch.ones(3)})
+    with full_disk(), pytest.raises(OSError, match="File too large") as caught:
+        run_directory.save_weights(path, {"weight": torch.zeros(1000)})
+    assert caught.value.filename == str(path)
+    assert torch.load(path, weights_only=True)["weight"].tolist() == [1, 1, 1]
+    assert list(tmp_path.iterdir()) == [path]

@@ -44,8 +44,19 @@ def test_cosine_ends_at_the_minimum_after_the_last_epoch():
     assert learning_rates(Cosine(min_learning_rate=0.2), [1.0] * 8, epochs=8) == pytest.approx(expected)
 
 
+def test_plateau_is_torch_s_where_only_patience_and_factor_are_set():
+    # 0.99985 is more than 0.01 % below 1.0, and 0.9998 less than that below it.
+    scheduler = Plateau(patience=0, factor=0.5)
+    assert learning_rates(scheduler, [1.0, 0.99985, 0.9998, 0.9998, 0.9998]) == [1.0, 1.0, 1.0, 0.5, 0.25]
+
+
+def test_plateau_goes_no_lower_than_its_minimum():
+    scheduler = Plateau(patience=0, factor=0.1, min_learning_rate=0.05)
+    assert learning_rates(scheduler, [1.0] * 5) == pytest.approx([1.0, 1.0, 0.1, 0.05, 0.05])
+
+
 def test_plateau_waits_for_patience_then_cools_down_for_two_epochs():
-    scheduler = Plateau(patience=1, factor=0.5)
+    scheduler = Plateau(patience=1, factor=0.5, threshold=0.001, cooldown=2)
     # 0.9995 is less than 0.1 % below 1.0: no improvement. Epochs 2 and 3 are bad, so the rate falls after 3; 4 and 5
     # are the cooldown; 6 and 7 are bad again.
     losses = [1.0, 0.9995, 0.9995, 1.0, 1.0, 1.0, 1.0, 1.0]

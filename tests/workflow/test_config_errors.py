@@ -29,6 +29,18 @@ BROKEN = {
             "choose one of adam, adamw, sgd, custom_sign_sgd",
         ],
     ),
+    "initials of a key": (
+        ("adam: {}", "adam: {optimizer: {lr: 0.1}}"),
+        ["broken.yaml:6: variants.adam.optimizer.lr: unknown key; did you mean 'learning_rate'? Valid keys: learning"],
+    ),
+    "initials of a key of the override": (
+        ("sgd: {optimizer: sgd}", "sgd: {optimizer: sgd}\noverride: {optimizer: {wd: 0.1}}"),
+        ["broken.yaml:8: override.optimizer.wd: reaches no run", "has the setting 'wd'; did you mean 'weight_decay'?"],
+    ),
+    "a value in place of a list": (
+        ("seeds: [0]", "seeds: 3"),
+        ["broken.yaml:3: seeds: 3 is not valid: a list is expected, as in [3]"],
+    ),
     "a component within a component": (
         ("adam: {}", "adam: {model: {activation: {name: rulu}}}"),
         ["broken.yaml:6: variants.adam.model.activation: 'rulu' is not a known activation; did you mean 'relu'?"],

@@ -34,7 +34,7 @@ use rule * from ablation as ablation_*
 rule summary:
     default_target: True
     input:
-        rules.ablation_report.output,
+        rules.ablation_write_report.output,
     output:
         "summary.md",
     shell:

@@ -3,6 +3,7 @@
 import getpass
 import json
 import re
+import shlex
 import shutil
 import socket
 import sys
@@ -127,16 +128,92 @@ def test_a_failed_run_does_not_stop_a_report_that_names_it(copied):
     assert "`snakemake results/runs/sgd/seed1/metrics.json --configfile config/tiny.yaml`" in report
 
 
-def test_a_failing_run_keeps_the_others_and_says_how_to_go_on(copied):
+def test_a_partial_report_of_changed_settings_trains_nothing_and_names_the_outdated(copied):
+    config = copied.folder / "config/tiny.yaml"
+    config.write_text(config.read_text().replace("sgd: {optimizer: sgd}", "sgd: {optimizer: sgd, epochs: 3}"))
+    result = copied.snakemake("report", "--config", "partial=true")
+    assert result.returncode == 0, result.stdout
+    assert "Training" not in result.stdout
+    report = copied.read("results/report.md")
+    assert "**Outdated** (2)" in report
+    assert "`sgd`, seed 0, made with other settings: epochs 2 → 3" in report
+    assert copied.snakemake("-n").stdout.count("Training sgd") == 2
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        *("runs/sgd/seed1/metrics.json", "tables/optimizers.csv", "tables/runs.csv", "study.json"),
+        *("figures/again.svg", "figures/again.png", "report.md"),
+    ],
+)
+def test_whatever_file_is_lost_is_made_again(copied, lost):
+    (copied.folder / "results" / lost).unlink()
+    assert "Nothing to be done" not in copied.snakemake("-n").stdout
+
+
+def test_lost_files_come_back_without_training_what_is_there(copied):
+    lost = [copied.folder / "results" / path for path in ("figures/again.png", "tables/optimizers.csv")]
+    for path in lost:
+        path.unlink()
+    result = copied.snakemake("report")
+    assert "Training" not in result.stdout
+    assert all(path.exists() for path in lost), result.stdout
+
+
+def test_a_report_of_an_earlier_config_is_refused(copied):
+    """Snakemake itself advises to compare time stamps alone, which no value of `--config` has."""
+    config = copied.folder / "config/tiny.yaml"
+    config.write_text(config.read_text().replace("  sgd: {", "  new: {epochs: 1}\n  sgd: {"))
+    by_time = ["--rerun-triggers", "mtime"]
+    result = copied.snakemake(*by_time)
+    assert result.returncode != 0
+    assert "run the same command again: rm results/study.json" in result.stdout
+    assert "Training" not in result.stdout
+    (copied.folder / "results/study.json").unlink()
+    result = copied.snakemake(*by_time)
+    assert result.returncode == 0, result.stdout
+    assert "6 of 8 runs completed" in copied.read("results/report.md")
+
+
+def test_a_failed_run_is_told_once_with_reason_log_and_commands_that_work(copied):
     shutil.rmtree(copied.folder / "results/runs")
     labels = copied.folder / "results/data/digits/test_labels.npy"
-    whole = labels.read_bytes()
-    labels.write_bytes(whole[:-8])
-    result = copied.snakemake("--keep-going", "results/runs/adam/seed0/metrics.json")
+    labels.write_bytes(labels.read_bytes()[:-8])
+    run = "results/runs/adam/seed0"
+    result = copied.snakemake("--keep-going", f"{run}/metrics.json")
     assert result.returncode != 0
-    assert "error: results/runs/adam/seed0: results/data/digits/test_labels.npy: cannot be read" in result.stdout
-    assert "snakemake results/runs/<variant>/seed<k>/metrics.json --configfile config/tiny.yaml" in result.stdout
-    assert not (copied.folder / "results/runs/adam/seed0/metrics.json").exists()
+    told = result.stdout[result.stdout.index("Failed: ") :].splitlines()
+    assert told[0] == f"Failed: {run}/metrics.json"
+    assert told[1].startswith("  results/data/digits/test_labels.npy: cannot be read: ")
+    prepare = told[1].partition("Prepare the data again: snakemake ")[2]
+    assert told[2] == f"  log:   {run}/train.log"
+    rerun = told[3].removeprefix("  rerun: snakemake ")
+    assert "train.py" not in result.stdout
+    for command in (prepare, rerun):
+        *arguments, configfile, config = command.split()
+        assert (configfile, config) == ("--configfile", "config/tiny.yaml")
+        assert copied.snakemake(*arguments).returncode == 0
+    assert record(copied, "adam", 0)["status"] == "completed"
+
+
+def test_the_whole_of_a_failure_is_in_snakemake_s_log_and_shown_on_demand(copied):
+    (copied.folder / "results/runs/adam/seed0/metrics.json").unlink()
+    (copied.folder / "results/data/digits/test_labels.npy").write_bytes(b"")
+    result = copied.snakemake("--show-failed-logs", "results/runs/adam/seed0/metrics.json")
+    assert "Error in rule train" in result.stdout
+    assert "python workflow/scripts/train.py --run" in result.stdout
+    log = max((copied.folder / ".snakemake/log").glob("*.log"), key=lambda path: path.stat().st_mtime_ns)
+    assert "Error in rule train" in log.read_text()
+
+
+def test_advised_commands_name_what_config_set(copied):
+    (copied.folder / "results/runs/sgd/seed1/metrics.json").unlink()
+    override = 'override={"epochs": 1}'
+    assert copied.snakemake("report", "--config", "partial=true", override).returncode == 0
+    (command,) = re.findall("`snakemake (results/runs/sgd/seed1/.*)`; log", copied.read("results/report.md"))
+    assert command.split(" --")[1:] == ["configfile config/tiny.yaml", 'config \'override={"epochs": "1"}\'']
+    assert "Training sgd, seed 1" in copied.snakemake("-n", *shlex.split(command)).stdout
 
 
 def test_nothing_tells_of_the_environment_the_user_or_the_place(finished):

@@ -122,9 +122,9 @@ def test_a_failed_run_is_named_with_its_log_and_the_others_finish(project, call)
     status, output = ended(call(*PROFILE, *STUDY, "--retries", "0"))
     assert status == 1
     name = re.search(r"job \d+, small-train-adam-seed0: FAILED; its log is (\S+)", output)
-    assert "Error in rule train" in project.read(name[1])
+    assert f"Failed: {TARGET}" in project.read(name[1])
     assert (project.folder / "results/runs/sgd/seed1/metrics.json").exists()
-    assert "snakemake --profile profiles/submitit results/runs/<variant>/seed<k>/metrics.json" in output
+    assert f"rerun: snakemake {TARGET} --profile profiles/submitit --configfile config/small.yaml" in output
 
 
 @pytest.mark.parametrize("executor_knows", [True, False], ids=["", "while the executor asks for states"])

@@ -12,9 +12,24 @@ def cancel_what_runs():
         subprocess.run(command, check=False)
 
 
+def check_study_is_current(jobs):
+    """What Snakemake is told not to compare would make a report of an earlier config."""
+    (path,) = rules.study.output
+    used = any(path in job.input for job in jobs) and not any(path in job.output for job in jobs)
+    if used and Path(path).read_text(encoding="utf-8") != study.for_analysis() + "\n":
+        raise WorkflowError(
+            f"{path} is not that of this config, and this call would not update it, as with --rerun-triggers or after "
+            f"--touch. No job was started. Delete it, and run the same command again: rm {path}"
+        )
+
+
 onstart:
+    profiles = {"slurm": "--profile slurm ", "cluster-generic": "--profile profiles/submitit "}
+    # A job on a cluster keeps those of the call that submitted it.
+    os.environ.setdefault(SNAKEMAKE_OPTIONS, profiles.get(snakemake_calls.executor(workflow), "") + OPTIONS)
     submitted = snakemake_calls.jobs_to_submit(workflow)
     jobs = snakemake_calls.jobs_to_run(workflow)
+    check_study_is_current(jobs)
     if snakemake_calls.executor(workflow) == "local":
         trains = any("checkpoint_seconds" in job.resources.keys() for job in jobs)
         use_warm_python(len(jobs), trains)

@@ -31,6 +31,7 @@ from ablation.runs.provenance import script_digest, training_digest
 from ablation.config.settings import spec, spec_json
 from ablation.runs.results import check_results, code_of_finished, data_folder, digest_of_prepared
 from ablation.config.plain_yaml import ConfigError
+from ablation.config.texts import SNAKEMAKE_OPTIONS, snakemake_command, study_options
 
 set_environment()
 
@@ -50,8 +51,8 @@ except DataError as error:
     raise WorkflowError(f"The images cannot be used; no job was started.\n{error}")
 
 # What `snakemake` has to be told to run this study again, for the commands that messages and report name.
-CONFIGFILES_TO_NAME = [] if CONFIGFILES == [DEFAULT_STUDY] else CONFIGFILES
-CONFIG_OPTION = shlex.join(["--configfile", *CONFIGFILES_TO_NAME]) if CONFIGFILES_TO_NAME else ""
+OPTIONS = study_options([] if CONFIGFILES == [DEFAULT_STUDY] else CONFIGFILES, OVERRIDES if CONFIGFILES else {})
+snakemake_calls.shorten_failures()
 
 DATA_PARTS = [
     "train",
@@ -93,9 +94,9 @@ def config_overrides(wildcards, output):
     return json.dumps(OVERRIDES, default=str)
 
 
-def configfiles(wildcards):
-    """The config files, for the commands that the report names."""
-    return CONFIGFILES_TO_NAME
+def options_of_study(wildcards):
+    """Options for the commands that the report names."""
+    return OPTIONS
 
 
 def run_spec(wildcards):
@@ -142,17 +143,6 @@ def memory_for(runs):
 def runtime_of_attempt(wildcards, attempt):
     """Minutes for a training job: a retry gets as much more as the first try had, up to three times."""
     return study.jobs.runtime * min(attempt, 3)
-
-
-def on_failure():
-    """What to type after a failure, with the profile that was used."""
-    profile = {"slurm": "--profile slurm ", "cluster-generic": "--profile profiles/submitit "}
-    snakemake = f"snakemake {profile.get(workflow.executor_plugin.name, '')}"
-    return f"""\
-Some jobs failed; what is finished is kept. Rerun one run by its target:
-  {snakemake}results/runs/<variant>/seed<k>/metrics.json {CONFIG_OPTION}
-or report on the finished runs, with the others named:
-  {snakemake}report --config partial=true {CONFIG_OPTION}"""
 
 
 def probe_options(wildcards):

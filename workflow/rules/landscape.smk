@@ -1,35 +1,3 @@
-rule probe:
-    input:
-        data=rules.prepare_data.output.description,
-        arrays=ancient(rules.prepare_data.output.arrays),
-    output:
-        "results/probes/{variant}/seed{seed}/probe.json",
-    log:
-        "results/probes/{variant}/seed{seed}/probe.log",
-    conda:
-        "../envs/ablation.yaml"
-    threads: study.jobs.threads
-    resources:
-        mem_mb=memory_for(1),
-        runtime=runtime_of_attempt,
-        gpu=int(has_gpu()),
-        # Not under params: more or fewer checkpoints are no reason to rerun.
-        checkpoint_seconds=study.jobs.checkpoint_seconds,
-    params:
-        scripts=scripts_folder,
-        study=study.study,
-        spec=run_spec,
-        probe=probe_options,
-        code=code_of("results/probes/{variant}/seed{seed}/probe.json", probed=True),
-        options=run_options,
-    message:
-        "Probing {wildcards.variant}, seed {wildcards.seed}"
-    shell:
-        "exec python {params.scripts}/probe.py --run $(dirname {output}) --study {params.study} --data $(dirname {input.data})"
-        " --threads {threads} --checkpoint-seconds {resources.checkpoint_seconds} {params.probe} {params.options} --spec {params.spec:q}"
-        " >> {log} 2>&1"
-
-
 rule landscape:
     input:
         study=rules.study.output,

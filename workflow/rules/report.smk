@@ -22,7 +22,7 @@ rule list_runs:
         "python {params.scripts}/list_runs.py --study {input.study} --output {output} > {log} 2>&1"
 
 
-rule report:
+rule write_report:
     input:
         study=rules.study.output,
         runs=rules.list_runs.output,
@@ -43,9 +43,20 @@ rule report:
     params:
         scripts=scripts_folder,
         code=code_of_script("write_report.py"),
-        configfiles=configfiles,
+        options=options_of_study,
     message:
         "Writing {output}"
     shell:
         "python {params.scripts}/write_report.py --study {input.study} --runs {input.runs} --landscape results/landscape"
-        " --output {output} --configfile {params.configfiles:q} > {log} 2>&1"
+        " --output {output} --snakemake-options={params.options:q} > {log} 2>&1"
+
+
+# Asks for every file by itself: Snakemake does not look for what is behind a file that is up to date.
+rule report:
+    default_target: True
+    input:
+        rules.write_report.input,
+        rules.write_report.output,
+        metrics_of_study,
+        probes_of_landscape,
+    localrule: True

@@ -6,12 +6,12 @@ Usage: python compare.py --study results/study.json --table optimizers --output 
 from __future__ import annotations
 
 import argparse
-import sys
 
 from ablation.analysis.frames import write_csv
 from ablation.analysis.runs import load_runs, read_study
 from ablation.analysis.tables import comparison, table_of
 from ablation.config import matrix
+from ablation.errors import errors_for_users
 
 
 def main() -> None:
@@ -20,12 +20,10 @@ def main() -> None:
     parser.add_argument("--table", required=True, help="id of the table")
     parser.add_argument("--output", required=True, help="CSV to write")
     arguments = parser.parse_args()
-    try:
+    with errors_for_users():
         study = read_study(arguments.study)
         table = table_of(study, arguments.table)
         write_csv(comparison(table, load_runs(study, matrix.runs_of_table(study, table))), arguments.output)
-    except ValueError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -10,12 +10,12 @@ Usage: python landscape.py --study results/study.json --output results/landscape
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from ablation.analysis.frames import write_csv
 from ablation.analysis.landscape.tables import landscape_tables
 from ablation.analysis.runs import read_study
+from ablation.errors import errors_for_users
 
 
 def main() -> None:
@@ -23,11 +23,9 @@ def main() -> None:
     parser.add_argument("--study", required=True, help="the checked study, JSON")
     parser.add_argument("--output", required=True, type=Path, help="folder to write the CSV files to")
     arguments = parser.parse_args()
-    try:
+    with errors_for_users():
         for name, table in landscape_tables(read_study(arguments.study)).items():
             write_csv(table, arguments.output / f"{name}.csv")
-    except ValueError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -6,10 +6,10 @@ Usage: python list_runs.py --study results/study.json --output results/tables/ru
 from __future__ import annotations
 
 import argparse
-import sys
 
 from ablation.analysis.frames import write_csv
 from ablation.analysis.runs import load_runs, read_study
+from ablation.errors import errors_for_users
 
 
 def main() -> None:
@@ -17,10 +17,8 @@ def main() -> None:
     parser.add_argument("--study", required=True, help="the checked study, JSON")
     parser.add_argument("--output", required=True, help="CSV to write")
     arguments = parser.parse_args()
-    try:
+    with errors_for_users():
         write_csv(load_runs(read_study(arguments.study)), arguments.output)
-    except ValueError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

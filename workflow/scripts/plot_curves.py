@@ -7,12 +7,12 @@ Usage: python plot_curves.py --study results/study.json --table optimizers
 from __future__ import annotations
 
 import argparse
-import sys
 
 from ablation.analysis.figures import save, table_histories, training_curves
 from ablation.analysis.runs import load_results, read_study
 from ablation.analysis.tables import table_of
 from ablation.config import matrix
+from ablation.errors import errors_for_users
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -25,13 +25,11 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    try:
+    with errors_for_users():
         study = read_study(arguments.study)
         table = table_of(study, arguments.table)
         histories = table_histories(table, load_results(study, matrix.runs_of_table(study, table)))
         save(training_curves(histories, table.title), arguments.output)
-    except ValueError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -6,13 +6,13 @@ Usage: python plot_landscape.py --study results/study.json --folder results/land
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from ablation.analysis.figures import METADATA, save
 from ablation.analysis.landscape.figures import landscape_figures
 from ablation.analysis.landscape.tables import read_landscape
 from ablation.analysis.runs import read_study
+from ablation.errors import errors_for_users
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -24,12 +24,10 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    try:
+    with errors_for_users():
         study = read_study(arguments.study)
         for name, figure in landscape_figures(read_landscape(arguments.folder), study).items():
             save(figure, [Path(arguments.folder, name + ending) for ending in METADATA])
-    except ValueError as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

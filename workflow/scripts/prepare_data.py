@@ -7,23 +7,21 @@ that cannot be read or written, ends it with status 1 and one line saying why.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 
 from ablation.config.study import DataConfig
 from ablation.data.arrays import read_description
-from ablation.data.prepare import DataError, prepare
+from ablation.data.prepare import prepare
+from ablation.errors import errors_for_users
 
 
 def main() -> None:
     arguments = _arguments()
-    try:
+    with errors_for_users():
         prepare(arguments.data, arguments.output, arguments.identity)
         print(_summary(arguments.output))
-    except (DataError, OSError) as error:
-        sys.exit(f"error: {error}")
 
 
 def _arguments() -> argparse.Namespace:

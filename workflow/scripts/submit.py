@@ -20,6 +20,7 @@ from ablation.cluster.machine import set_environment
 from ablation.cluster.slurm import ClusterError
 from ablation.cluster.submission import SubmissionError
 from ablation.config.plain_yaml import ConfigError
+from ablation.errors import errors_for_users
 
 
 def parse_arguments(profile: dict[str, Any]) -> argparse.Namespace:
@@ -35,12 +36,11 @@ def parse_arguments(profile: dict[str, Any]) -> argparse.Namespace:
 def main() -> None:
     set_environment()
     profile = yte.process_yaml(PROFILE.read_text(encoding="utf-8"), require_use_yte=True)
-    try:
-        submit_chosen(parse_arguments(profile), profile)
-    except ConfigError as error:
-        sys.exit(f"error: the config has {len(error.errors)} error(s); no job was submitted.\n{error}")
-    except (ValueError, ClusterError, SubmissionError) as error:
-        sys.exit(f"error: {error}")
+    with errors_for_users(ClusterError, SubmissionError):
+        try:
+            submit_chosen(parse_arguments(profile), profile)
+        except ConfigError as error:
+            sys.exit(f"error: the config has {len(error.errors)} error(s); no job was submitted.\n{error}")
 
 
 if __name__ == "__main__":

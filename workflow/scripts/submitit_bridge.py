@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from ablation.cluster.jobs import names_of_runs, read_job, running_job
 from ablation.cluster.submission import Commands, SubmissionError, cancel, link_log, make_executor, refresh, submit
+from ablation.errors import errors_for_users
 
 PROPERTIES = "# properties = "
 
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("action", choices=["submit", "refresh", "cancel"])
     parser.add_argument("what", nargs="*", help="a job script, or the ids of jobs")
     arguments = parser.parse_args()
-    try:
+    with errors_for_users(SubmissionError):
         match arguments.action:
             case "submit":
                 print(submit_script(Path(*arguments.what)))
@@ -60,8 +60,6 @@ def main() -> None:
                 refresh()
             case "cancel":
                 cancel([read_job(job_id) for job_id in arguments.what])
-    except (SubmissionError, ValueError) as error:
-        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ from typing import Any
 from ablation.config.catalog import built_in, catalog
 from ablation.config.grid import Expansion
 from ablation.config.kinds import KINDS, Catalog, Component
-from ablation.config.plain_yaml import ConfigError
 from ablation.config.settings import RunSettings
 from ablation.config.strict import DEFINED_AS
 from ablation.config.study import Study
+from ablation.errors import errors_for_users
 from ablation.files import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,7 +114,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with errors_for_users():
         main()
-    except ConfigError as error:
-        sys.exit(f"error: {error}")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ablation.config.loading import load_study
 from ablation.config.plain_yaml import ConfigError
+from ablation.errors import errors_for_users
 from ablation.files import write_text
 
 
@@ -25,7 +26,8 @@ def main() -> None:
         study = load_study(arguments.configfile, arguments.config)
     except ConfigError as error:
         sys.exit(f"error: the config has {len(error.errors)} error(s).\n{error}")
-    write_text(arguments.output, study.for_analysis() + "\n")
+    with errors_for_users():
+        write_text(arguments.output, study.for_analysis() + "\n")
 
 
 if __name__ == "__main__":

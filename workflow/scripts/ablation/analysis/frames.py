@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.config.texts import snakemake_command
 from ablation.files import atomic_write
 
 # The type of each column, by name; texts are "object".
@@ -40,6 +41,6 @@ def read_csv(path: str | Path, columns: Columns) -> pd.DataFrame:
     try:
         return pd.read_csv(path, usecols=list(columns), dtype=dict(columns), keep_default_na=False, na_values=numbers)
     except FileNotFoundError as error:
-        raise ValueError(f"{path} is missing; run `snakemake {path}`") from error
+        raise ValueError(f"{path} is missing; run `{snakemake_command(path)}`") from error
     except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read: {error}; delete it and run `snakemake {path}`") from error
+        raise ValueError(f"{path} cannot be read: {error}; delete it and run `{snakemake_command(path)}`") from error

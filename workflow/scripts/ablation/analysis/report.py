@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,14 +68,14 @@ def read_tables(study: Study, runs: Path, landscape: Path) -> Tables:
     )
 
 
-def render(study: Study, tables: Tables, configfiles: Sequence[str] = ()) -> str:
-    """The report as Markdown. `configfiles` are those that Snakemake needs for this study; none: its default."""
+def render(study: Study, tables: Tables, options: str = "") -> str:
+    """The report as Markdown. `options` are those that Snakemake needs for this study."""
     runs = tables.runs
     origins = origin_counts(runs)
     sections = {
         "summary": _summary(study, runs),
         "notices": list(_notices(study)),
-        "losses": list(_losses(runs, configfiles)),
+        "losses": list(_losses(runs, options)),
         "tables": [_table(study, name, comparison) for name, comparison in tables.comparisons.items()],
         "landscape": landscape_section(study, tables.landscape),
         "chosen_on": _chosen_on(study),
@@ -84,7 +84,7 @@ def render(study: Study, tables: Tables, configfiles: Sequence[str] = ()) -> str
         "settings": _settings_markdown(study, runs),
         "cost": _cost_markdown(runs),
         "origins": origins,
-        "warnings": list(_warnings(origins)),
+        "warnings": [*_warnings(origins), *_problems(runs)],
     }
     text = _template().render(study=study, accuracy_column=ACCURACY_COLUMN, last_column=LAST_COLUMN, **sections)
     # Parts that are left out leave their empty lines.
@@ -122,21 +122,21 @@ def _notices(study: Study) -> Iterator[str]:
         yield f"Every run was trained on {study.data.train_images_per_class} images of each class only."
 
 
-def _losses(runs: pd.DataFrame, configfiles: Sequence[str]) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
+def _losses(runs: pd.DataFrame, options: str) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
     for status, explanation in LOSSES.items():
         lost = runs[runs["status"] == status]
         if len(lost):
-            yield status, explanation, [_lost(row, configfiles) for row in lost.to_dict("records")]
+            yield status, explanation, [_lost(row, options) for row in lost.to_dict("records")]
 
 
-def _lost(row: dict[str, Any], configfiles: Sequence[str]) -> dict[str, Any]:
+def _lost(row: dict[str, Any], options: str) -> dict[str, Any]:
     status, directory = row["status"], row["directory"]
-    options = ["--force"] * (status in FORCED) + ["--configfile", *configfiles] * bool(configfiles)
+    command = ["snakemake", f"{directory}/metrics.json", *["--force"] * (status in FORCED)]
     return {
         "variant": row["variant"],
         "seed": row["seed"],
         "detail": f"in epoch {row['epochs']}" if status == "diverged" else escaped(row["problem"]),
-        "command": shlex.join(["snakemake", f"{directory}/metrics.json", *options]),
+        "command": f"{shlex.join(command)} {options}".strip(),
         "log": f"{directory}/train.log",
     }
 
@@ -229,6 +229,13 @@ def kept_text(runs: pd.DataFrame) -> str:
     """The runs that earlier training code made, by variant; empty where there is none."""
     by_variant = runs[runs["code"] == EARLIER].groupby("variant", sort=False)["seed"]
     return "; ".join(f"`{variant}`, seed {', '.join(map(str, seeds))}" for variant, seeds in by_variant)
+
+
+def _problems(runs: pd.DataFrame) -> Iterator[str]:
+    """What is odd about finished runs, with their variants."""
+    odd = runs[runs["status"].isin(FINISHED) & (runs["problem"] != "")]
+    for problem, variants in odd.groupby("problem", sort=False)["variant"]:
+        yield f"{escaped(problem)}. These variants: {', '.join(f'`{name}`' for name in variants.unique())}."
 
 
 def _warnings(origins: dict[str, dict[str, int]]) -> Iterator[str]:

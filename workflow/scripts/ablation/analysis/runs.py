@@ -19,8 +19,10 @@ from pydantic import ValidationError
 from ablation.analysis.frames import frame
 from ablation.config import matrix
 from ablation.config.matrix import Run
-from ablation.config.settings import RunSettings, changes, spec
+from ablation.config.settings import RunSettings, batch_problem, changes, spec
 from ablation.config.study import Study
+from ablation.config.texts import snakemake_command
+from ablation.data.arrays import Description
 from ablation.runs.provenance import training_digest
 from ablation.runs.records import (
     HISTORY,
@@ -31,7 +33,7 @@ from ablation.runs.records import (
     read_file_of,
     read_record,
 )
-from ablation.runs.results import digest_of_data
+from ablation.runs.results import prepared_data
 from ablation.runs.step_trace import read_steps
 
 FINISHED = ("completed", "diverged")
@@ -76,9 +78,9 @@ def read_study(path: str | Path) -> Study:
     try:
         return Study.model_validate_json(Path(path).read_bytes())
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}; `snakemake {path}` makes it") from error
+        raise ValueError(f"{path} cannot be read: {error.strerror}; `{snakemake_command(path)}` makes it") from error
     except ValidationError as error:
-        raise ValueError(f"{path} holds no valid study; delete it and run `snakemake {path}`") from error
+        raise ValueError(f"{path} holds no valid study; delete it and run `{snakemake_command(path)}`") from error
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,12 @@ def load_results(study: Study, chosen: Iterable[Run] | None = None) -> Results:
 
     `status` is that of the record, or `missing` (no record), `damaged` (the record, the history or the steps are not
     what the run wrote, or not readable) or `outdated` (of other settings or other data than now). A run of these three
-    has no results here, so none can slip into a table; `problem` says why.
+    has no results here, so none can slip into a table; `problem` says why. It also tells what is odd about a finished
+    run.
     """
-    data_digest, settings = digest_of_data(study), study.matrix.settings
+    data, settings = prepared_data(study), study.matrix.settings
     runs = matrix.runs(study) if chosen is None else chosen
-    loaded = {run: _load(run, settings[run.variant], data_digest) for run in runs}
+    loaded = {run: _load(run, settings[run.variant], data) for run in runs}
     return Results(
         runs=frame([_row(run, each, settings[run.variant]) for run, each in loaded.items()], COLUMNS),
         histories={(run.variant, run.seed): each.history for run, each in loaded.items() if each.history is not None},
@@ -122,26 +125,27 @@ def load_results(study: Study, chosen: Iterable[Run] | None = None) -> Results:
     )
 
 
-def _load(run: Run, settings: RunSettings, data_digest: str | None) -> LoadedRun:
+def _load(run: Run, settings: RunSettings, data: Description | None) -> LoadedRun:
     try:
         record = read_record(run.metrics)
-        if problem := _outdated(record, settings, data_digest):
+        if problem := _outdated(record, settings, data):
             return LoadedRun("outdated", problem)
         history = read_history(run.directory, record)
         trace = read_steps(run.directory, record) if settings.record_steps else None
-        return LoadedRun(record.status, record=record, history=history, trace=trace)
+        problem = batch_problem(settings, data.counts["train"]) if data else ""
+        return LoadedRun(record.status, problem, record, history, trace)
     except FileNotFoundError:
         return LoadedRun("missing")
     except RecordError as error:
         return LoadedRun("damaged", str(error))
 
 
-def _outdated(record: RunRecord, settings: RunSettings, data_digest: str | None) -> str:
-    """Why a record is none of these settings, or of the data of this digest; else nothing."""
+def _outdated(record: RunRecord, settings: RunSettings, data: Description | None) -> str:
+    """Why a record is none of these settings, or of these data; else nothing."""
     if changed := changes_text(record.spec, spec(settings)):
         return f"made with other settings: {changed}"
-    if data_digest not in (None, record.origin.data_digest):
-        return f"made with other data than those of digest {data_digest}"
+    if data and data.digest != record.origin.data_digest:
+        return f"made with other data than those of digest {data.digest}"
     return ""
 
 

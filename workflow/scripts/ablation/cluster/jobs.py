@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,18 +38,23 @@ class SubmittedJob:
 
 
 def read_jobs() -> list[SubmittedJob]:
-    return [SubmittedJob(**json.loads(path.read_text(encoding="utf-8"))) for path in sorted(JOBS.glob("*.json"))]
+    return [read_job(path.stem) for path in sorted(JOBS.glob("*.json"))]
 
 
 def read_job(job_id: str) -> SubmittedJob:
-    """The job of this id; one that nobody remembers has failed, so that it is submitted again.
+    """The job of this id; one whose note is missing or damaged has failed, so that it is submitted again.
 
-    Local jobs have process ids, which come again: a new job then takes the place of the old.
+    Should it run all the same, the new job finds its runs locked. Local jobs have process ids, which come again: a new
+    job then takes the place of the old.
     """
     path = JOBS / f"{job_id}.json"
-    if not path.exists():
-        return SubmittedJob(job_id, name="forgotten", folder=str(JOBS), cluster="none", state="failed")
-    return SubmittedJob(**json.loads(path.read_text(encoding="utf-8")))
+    try:
+        return SubmittedJob(**json.loads(path.read_bytes()))
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, TypeError) as error:
+        print(f"{path} is no note of a job and is taken for a failed one: {error}", file=sys.stderr)
+    return SubmittedJob(job_id, name="forgotten", folder=str(JOBS), cluster="none", state="failed")
 
 
 def job_name(study: str, rule: str, variant: str, seed: int | str) -> str:

@@ -6,13 +6,17 @@ A test fails when a new version of either changes one of these attributes.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from snakemake.common.configfile import load_configfile
+from snakemake.logging import DefaultFormatter, logger
 from snakemake.utils import update_config
+
+from ablation.cluster.failures import ShortFailures, is_no_repetition
 
 
 def given_config(workflow: Any, config: dict[str, Any], default: str) -> tuple[list[str], dict[str, Any]]:
@@ -58,6 +62,20 @@ def forced_outputs(workflow: Any) -> list[str]:
 def jobs_to_submit(workflow: Any) -> list[Any]:
     """Those of them that are not for the machine that Snakemake runs on."""
     return [job for job in jobs_to_run(workflow) if not job.is_local]
+
+
+def shorten_failures() -> None:
+    """Say on the terminal what matters of a failed job, unless Snakemake was told to show the logs."""
+    for handler in terminals():
+        formatter = handler.formatter
+        if isinstance(formatter, DefaultFormatter) and not formatter.show_failed_logs:
+            handler.setFormatter(ShortFailures(formatter))
+            handler.addFilter(is_no_repetition)
+
+
+def terminals() -> list[logging.Handler]:
+    """Where Snakemake's messages are shown, besides its log file."""
+    return [handler for handler in logger.handlers if handler.name == "DefaultStreamHandler"]
 
 
 def wake_at_the_end(workflow: Any) -> None:

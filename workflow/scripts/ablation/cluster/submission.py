@@ -26,6 +26,7 @@ from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmiss
 from submitit.slurm.slurm import SlurmJob
 
 from ablation.cluster.jobs import CHECKED, SubmittedJob, read_jobs
+from ablation.config.texts import SNAKEMAKE_OPTIONS
 
 LOGS = Path("results", "logs", "submitit")
 # How often a job may reach its time limit and resume: enough for any training, and an end for one that never gets on.
@@ -35,7 +36,7 @@ WARNING_SECONDS = 90
 # A year in minutes: on one machine, a run may take as long as it takes.
 NO_LIMIT = 525_600
 # What a job takes over from where it was submitted, whatever the site's sbatch takes over.
-ENVIRONMENT = ("PATH", "GLIBC_TUNABLES")
+ENVIRONMENT = ("PATH", "GLIBC_TUNABLES", SNAKEMAKE_OPTIONS)
 # Resources that are options of sbatch, with submitit's name for them.
 SBATCH_OPTIONS = {
     "slurm_partition": "slurm_partition",

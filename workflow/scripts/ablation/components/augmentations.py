@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, NonNegativeInt
 
-from ablation.config.kinds import Augmentation, BatchAugmentation
+from ablation.config.kinds import Augmentation, BatchAugmentation, ImageShape
+
+if TYPE_CHECKING:
+    from ablation.config.settings import RunSettings
 
 
 class NoAugmentation(Augmentation):
@@ -27,7 +30,12 @@ class FlipCrop(Augmentation):
     name: Literal["flip_crop"] = "flip_crop"
     display_name = "FlipCrop"
     flip: float = Field(0.5, ge=0, le=1, description="probability of the flip")
-    padding: NonNegativeInt = Field(4, description="pixels of zeros on each side, before the crop")
+    padding: NonNegativeInt = Field(4, le=1023, description="pixels of zeros on each side, before the crop")
+
+    def check(self, run: RunSettings, images: ImageShape) -> None:
+        smallest = min(images.height, images.width)
+        if self.padding >= smallest:
+            raise ValueError(f"padding {self.padding} can move all of an image of {smallest} pixels out of the crop")
 
     def build(self) -> BatchAugmentation:
         from ablation.components.flip_crop import FlipThenCrop

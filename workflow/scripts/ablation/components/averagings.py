@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from ablation.config.kinds import Averaging, ImageShape, WeightAverage
+from ablation.config.kinds import MAX_EPOCHS, MAX_FLOAT, Averaging, ImageShape, WeightAverage
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,9 +30,11 @@ class SWA(Averaging):
 
     name: Literal["swa"] = "swa"
     display_name = "SWA"
-    start: PositiveInt = Field(40, description="first epoch, counted from 1, whose weights are averaged")
-    learning_rate: PositiveFloat = Field(5e-4, description="where the learning rate goes from the first epoch on")
-    anneal_epochs: PositiveInt = Field(10, description="epochs in which it gets there, linearly")
+    start: PositiveInt = Field(40, le=MAX_EPOCHS, description="first epoch, counted from 1, whose weights are averaged")
+    learning_rate: PositiveFloat = Field(
+        5e-4, le=MAX_FLOAT, description="where the learning rate goes from the first epoch on"
+    )
+    anneal_epochs: PositiveInt = Field(10, le=MAX_EPOCHS, description="epochs in which it gets there, linearly")
 
     def check(self, run: RunSettings, images: ImageShape) -> None:
         if self.start > run.epochs:

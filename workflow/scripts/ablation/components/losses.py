@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveFloat
 
-from ablation.config.kinds import Loss
+from ablation.config.kinds import MAX_FLOAT, Loss
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,8 +44,8 @@ class Focal(Loss):
 
     name: Literal["focal"] = "focal"
     display_name = "FocalLoss"
-    alpha: PositiveFloat = Field(1.0, description="factor of the loss")
-    gamma: float = Field(2.0, ge=0, description="how much less images count that are classified well")
+    alpha: PositiveFloat = Field(1.0, le=MAX_FLOAT, description="factor of the loss")
+    gamma: float = Field(2.0, ge=0, le=100, description="how much less images count that are classified well")
 
     def build(self) -> Callable[[Tensor, Tensor], Tensor]:
         from ablation.components.loss_functions import focal

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ablation.config.settings import RunSettings
+
+Width = Annotated[PositiveInt, Field(le=4096)]
 
 
 def check_halvings(images: ImageShape, halvings: int) -> None:
@@ -31,9 +33,7 @@ class CNN(Model):
 
     name: Literal["cnn"] = "cnn"
     display_name = "CNN"
-    filters: tuple[PositiveInt, ...] = Field(
-        (64, 128, 256), min_length=3, max_length=5, description="width of each block"
-    )
+    filters: tuple[Width, ...] = Field((64, 128, 256), min_length=3, max_length=5, description="width of each block")
     activation: Activation = Field(LeakyReLU(), description="after each convolution and hidden linear layer")
     batch_norm: bool = Field(True, description="after each convolution")
     dropout: float = Field(0.5, ge=0, lt=1, description="after each hidden linear layer")
@@ -47,6 +47,18 @@ class CNN(Model):
         return cnn(self, images, classes)
 
 
+class CNNTanh(CNN):
+    """The reference's network with a tanh behind its last layer, which its authors' MSE model has commented out."""
+
+    name: Literal["cnn_tanh"] = "cnn_tanh"  # type: ignore[assignment]
+    display_name = "CNN-tanh"
+
+    def build(self, images: ImageShape, classes: int) -> nn.Module:
+        from torch.nn import Sequential, Tanh
+
+        return Sequential(super().build(images, classes), Tanh())
+
+
 class VGGA(Model):
     """VGG for small images (study, section 4; Simonyan and Zisserman 2015, configuration A), with Xavier-normal weights
     at its start."""
@@ -56,7 +68,7 @@ class VGGA(Model):
     # Widths of the convolutions, stage by stage, each of which ends in a max pool, and of the hidden linear layers.
     stages: ClassVar[tuple[tuple[int, ...], ...]] = ((64,), (128,), (256, 256), (512, 512), (512, 512))
     hidden: ClassVar[int] = 512
-    width_multiplier: PositiveFloat = Field(1.0, description="factor of every hidden layer's width")
+    width_multiplier: PositiveFloat = Field(1.0, le=16, description="factor of every hidden layer's width")
     activation: Activation = Field(ReLU(), description="after each convolution and hidden linear layer")
     batch_norm: bool = Field(True, description="after each convolution")
 

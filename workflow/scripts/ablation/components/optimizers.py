@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from ablation.config.kinds import Optimizer
+from ablation.config.kinds import MAX_FLOAT, Optimizer
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +19,7 @@ class Adam(Optimizer):
 
     name: Literal["adam"] = "adam"
     display_name = "Adam"
-    weight_decay: float = Field(1e-4, ge=0, description="factor of the weights in the gradient")
+    weight_decay: float = Field(1e-4, ge=0, le=MAX_FLOAT, description="factor of the weights in the gradient")
 
     def build(self, parameters: Iterable[Parameter]) -> torch.optim.Optimizer:
         from torch.optim import Adam
@@ -32,7 +32,9 @@ class AdamW(Optimizer):
 
     name: Literal["adamw"] = "adamw"
     display_name = "AdamW"
-    weight_decay: float = Field(1e-4, ge=0, description="share of the weights, times the learning rate, lost a step")
+    weight_decay: float = Field(
+        1e-4, ge=0, le=MAX_FLOAT, description="share of the weights, times the learning rate, lost a step"
+    )
 
     def build(self, parameters: Iterable[Parameter]) -> torch.optim.Optimizer:
         from torch.optim import AdamW
@@ -45,7 +47,7 @@ class SGD(Optimizer):
 
     name: Literal["sgd"] = "sgd"
     display_name = "SGD"
-    weight_decay: float = Field(1e-4, ge=0, description="factor of the weights in the gradient")
+    weight_decay: float = Field(1e-4, ge=0, le=MAX_FLOAT, description="factor of the weights in the gradient")
     momentum: float = Field(0.9, ge=0, lt=1, description="decay of the running sum of gradients")
 
     def build(self, parameters: Iterable[Parameter]) -> torch.optim.Optimizer:
@@ -61,7 +63,9 @@ class CustomSignSGD(Optimizer):
 
     name: Literal["custom_sign_sgd"] = "custom_sign_sgd"
     display_name = "CustomSignSGD"
-    weight_decay: float = Field(1e-4, ge=0, description="factor of the weights in the gradient, inside the sign")
+    weight_decay: float = Field(
+        1e-4, ge=0, le=MAX_FLOAT, description="factor of the weights in the gradient, inside the sign"
+    )
     momentum: float = Field(0.9, ge=0, lt=1, description="decay of the running average of signs")
 
     def build(self, parameters: Iterable[Parameter]) -> torch.optim.Optimizer:

@@ -6,13 +6,24 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveInt
 
-from ablation.config.kinds import ImageShape, Scheduler
+from ablation.config.kinds import MAX_EPOCHS, MAX_FLOAT, ImageShape, Scheduler
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
 
     from ablation.config.settings import RunSettings
+
+
+def check_minimum(run: RunSettings, minimum: float) -> None:
+    """Refuse a schedule whose learning rate would have to rise to its minimum.
+
+    Raises:
+        ValueError: the minimum is above the optimizer's learning rate.
+    """
+    if minimum > run.optimizer.learning_rate:
+        above = f"above the optimizer's learning_rate, {run.optimizer.learning_rate}"
+        raise ValueError(f"min_learning_rate {minimum} is {above}")
 
 
 class NoScheduler(Scheduler):
@@ -30,7 +41,7 @@ class Step(Scheduler):
 
     name: Literal["step"] = "step"
     display_name = "StepLR"
-    step_size: PositiveInt = Field(20, description="epochs between two steps")
+    step_size: PositiveInt = Field(20, le=MAX_EPOCHS, description="epochs between two steps")
     gamma: float = Field(0.1, gt=0, le=1, description="factor of the learning rate at each step")
 
     def build(self, optimizer: Optimizer, epochs: int) -> LRScheduler | None:
@@ -44,16 +55,28 @@ class Plateau(Scheduler):
 
     name: Literal["plateau"] = "plateau"
     display_name = "ReduceLROnPlateau"
-    patience: int = Field(5, ge=0, description="epochs without improvement before a step")
+    patience: int = Field(5, ge=0, le=MAX_EPOCHS, description="epochs without improvement before a step")
     factor: float = Field(0.5, gt=0, lt=1, description="factor of the learning rate at each step")
-    threshold: float = Field(0.001, ge=0, lt=1, description="relative fall of the loss that counts as improvement")
-    cooldown: int = Field(2, ge=0, description="epochs after a step in which none is counted")
+    min_learning_rate: float = Field(1e-6, ge=0, le=MAX_FLOAT, description="learning rate below which no step leads")
+    threshold: float = Field(1e-4, ge=0, lt=1, description="relative fall of the loss that counts as improvement")
+    cooldown: int = Field(0, ge=0, le=MAX_EPOCHS, description="epochs after a step in which none is counted")
+
+    def check(self, run: RunSettings, images: ImageShape) -> None:
+        check_minimum(run, self.min_learning_rate)
 
     def build(self, optimizer: Optimizer, epochs: int) -> LRScheduler | None:
         from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-        settings = self.model_dump(exclude={"name"})
-        return ReduceLROnPlateau(optimizer, mode="min", threshold_mode="rel", **settings)
+        return ReduceLROnPlateau(
+            optimizer,
+            mode="min",
+            factor=self.factor,
+            patience=self.patience,
+            threshold=self.threshold,
+            threshold_mode="rel",
+            cooldown=self.cooldown,
+            min_lr=self.min_learning_rate,
+        )
 
 
 class Cosine(Scheduler):
@@ -61,12 +84,10 @@ class Cosine(Scheduler):
 
     name: Literal["cosine"] = "cosine"
     display_name = "CosineAnnealingLR"
-    min_learning_rate: float = Field(1e-5, ge=0, description="learning rate after the last epoch")
+    min_learning_rate: float = Field(1e-5, ge=0, le=MAX_FLOAT, description="learning rate after the last epoch")
 
     def check(self, run: RunSettings, images: ImageShape) -> None:
-        if self.min_learning_rate > run.optimizer.learning_rate:
-            above = f"above the optimizer's learning_rate, {run.optimizer.learning_rate}"
-            raise ValueError(f"min_learning_rate {self.min_learning_rate} is {above}")
+        check_minimum(run, self.min_learning_rate)
 
     def build(self, optimizer: Optimizer, epochs: int) -> LRScheduler | None:
         from torch.optim.lr_scheduler import CosineAnnealingLR

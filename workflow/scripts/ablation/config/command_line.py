@@ -6,8 +6,10 @@ In: the arguments of `snakemake`. `profiles/default/config.yaml` calls this, sin
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
 
 import yaml
 from snakemake.cli import parse_config
@@ -31,6 +33,12 @@ def check(arguments: Sequence[str]) -> None:
 
 def _errors_in_files(paths: Sequence[str]) -> Iterator[str]:
     for path in paths:
+        if _is_target(path):
+            yield (
+                f"{shown(path)} follows --configfile, which takes it for a config file; put it before: "
+                f"snakemake {shlex.quote(path)} --configfile {shlex.join(each for each in paths if each != path)}"
+            )
+            continue
         if set(path) & set(UNSAFE_IN_SHELL):
             yield f"{shown(path)}: the name of a config file may hold no quotes, $, ` or \\; rename it"
             continue
@@ -42,6 +50,11 @@ def _errors_in_files(paths: Sequence[str]) -> Iterator[str]:
             # Snakemake would run the Python in it.
             if "__use_yte__" in settings:
                 yield f"{places.get(('__use_yte__',), path)}: __use_yte__: is not allowed; write plain values"
+
+
+def _is_target(path: str) -> bool:
+    """Whether it is no config file, but what `snakemake` shall make."""
+    return path.startswith("results/") or (PurePath(path).suffix == "" and not Path(path).exists())
 
 
 def _errors_in_entries(entries: Sequence[str]) -> Iterator[str]:

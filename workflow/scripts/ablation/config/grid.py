@@ -34,8 +34,8 @@ _IDENTIFIER = TypeAdapter(Identifier)
 class Sample(Strict):
     """A random part of a grid's combinations."""
 
-    count: PositiveInt = Field(description="how many combinations to draw")
-    seed: int = Field(0, description="of the draw: the same seed draws the same combinations")
+    count: PositiveInt = Field(le=MAX_VARIANTS, description="how many combinations to draw")
+    seed: int = Field(0, lt=2**32, description="of the draw: the same seed draws the same combinations")
 
 
 class Expansion(Strict):

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
     from ablation.config.settings import RunSettings
 
+# No study comes near these: what is larger is a mistake, and torch may not be able to compute with it.
+MAX_FLOAT = 1e30  # float32 ends at 3e38
+MAX_EPOCHS = 100_000
+
 # By kind, then by name.
 Catalog = Mapping[str, Mapping[str, type["Component"]]]
 # Ours, for settings that are checked without a study; `catalog.py` fills it in, since the components are made of this.
@@ -144,7 +148,7 @@ class Optimizer(Component):
 
     kind = "optimizer"
 
-    learning_rate: PositiveFloat = Field(1e-3, description="size of a step, before any schedule")
+    learning_rate: PositiveFloat = Field(1e-3, le=MAX_FLOAT, description="size of a step, before any schedule")
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Its state must be all in `state_dict`, else an interrupted run does not resume as it was."""

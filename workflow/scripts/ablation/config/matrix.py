@@ -293,10 +293,13 @@ def _unreached(override: Partial, layered: Sequence[_Layered]) -> Iterator[Probl
     if not layered:
         return
     reached = {path for each in layered for path in paths(each.override)}
+    settable = {path for each in layered if each.settings is not None for path in paths(spec(each.settings))}
     for path in paths(override):
         if path not in reached:
             kind = path[0] if len(path) < 3 else path[-2]
-            yield ("override", *path), f"reaches no run: no variant's {kind} has the setting '{path[-1]}'"
+            hint = suggestion(path[-1], sorted(each[-1] for each in settable if each[:-1] == path[:-1]))
+            text = f"reaches no run: no variant's {kind} has the setting '{path[-1]}'"
+            yield ("override", *path), f"{text}; {hint}".removesuffix("; ").strip()
 
 
 def _duplicates(settings: Mapping[str, RunSettings], variants: Mapping[str, Variant]) -> Iterator[Problem]:

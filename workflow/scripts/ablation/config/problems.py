@@ -30,6 +30,8 @@ def _text(details: Any, value: str) -> str:
         "literal_error": f"{value} is not a valid option; choose one of {options}",
         "string_pattern_mismatch": f"{value} is not a valid name; use {NAME_RULE}, as in 'wide-cosine'",
         "missing": "is missing",
+        "list_type": f"{value} is not valid: a list is expected, as in [{value}]",
+        "tuple_type": f"{value} is not valid: a list is expected, as in [{value}]",
         "model_type": f"{value} is not valid: a mapping of settings is expected",
         "dict_type": f"{value} is not valid: a mapping of settings is expected",
     }

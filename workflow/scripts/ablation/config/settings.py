@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from ablation.config.catalog import built_in
 from ablation.config.kinds import (
+    MAX_EPOCHS,
+    MAX_FLOAT,
     Augmentation,
     Averaging,
     Catalog,
@@ -28,6 +30,9 @@ from ablation.config.strict import Strict
 
 Partial = Mapping[str, Any]
 NOT_SET = "(not set)"
+# Of images in 0..1.
+Mean = Annotated[float, Field(ge=-10, le=10)]
+Std = Annotated[float, Field(ge=0.001, le=1000)]
 
 
 class RunSettings(Strict):
@@ -40,16 +45,18 @@ class RunSettings(Strict):
     augmentation: Augmentation = Field("flip_crop", validate_default=True)
     averaging: Averaging = Field("none", validate_default=True)
 
-    epochs: PositiveInt = Field(50, description="passes over the training images")
-    batch_size: int = Field(128, ge=2, description="images of a step")
-    mean: tuple[float, ...] = Field(
+    epochs: PositiveInt = Field(50, le=MAX_EPOCHS, description="passes over the training images")
+    batch_size: int = Field(128, ge=2, le=1_000_000, description="images of a step")
+    mean: tuple[Mean, ...] = Field(
         (0.4914, 0.4822, 0.4465), min_length=1, description="subtracted from the images, by channel or for all"
     )
-    std: tuple[PositiveFloat, ...] = Field(
+    std: tuple[Std, ...] = Field(
         (0.2470, 0.2435, 0.2616), min_length=1, description="what the images are divided by, by channel or for all"
     )
-    l1_lambda: float = Field(0.0, ge=0, description="weight of the sum of absolute parameters in the loss")
-    grad_clip: PositiveFloat | None = Field(1.0, description="largest gradient norm; null: no clipping")
+    l1_lambda: float = Field(
+        0.0, ge=0, le=MAX_FLOAT, description="weight of the sum of absolute parameters in the loss"
+    )
+    grad_clip: PositiveFloat | None = Field(1.0, le=MAX_FLOAT, description="largest gradient norm; null: no clipping")
     record_steps: bool = Field(False, description="write loss and gradient norm of every step to steps.npz")
     precision: Literal["fp32", "tf32", "bf16"] = Field(
         "tf32",
@@ -100,6 +107,13 @@ def _with_names(value: Any, catalog: Catalog, kind: type[Component] | None) -> A
             result[key] = default.model_dump(mode="json") | value[key]
         result |= {key: _with_names(result[key], catalog, inner)} if key in result else {}
     return result
+
+
+def batch_problem(settings: RunSettings, images: int) -> str:
+    """What to say of batches that are larger than the training set; nothing where they are not."""
+    if settings.batch_size <= images:
+        return ""
+    return f"batch_size {settings.batch_size} is more than the {images} training images: every step takes all of them"
 
 
 def spec(settings: RunSettings) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, WithJsonSchema
 
 from ablation.config.catalog import catalog
 from ablation.config.grid import Identifier
-from ablation.config.kinds import Catalog, ImageShape
+from ablation.config.kinds import MAX_FLOAT, Catalog, ImageShape
 from ablation.config.landscape_models import LandscapeModel, find_models
 from ablation.config.matrix import Matrix, Resolved, Sections, resolve
 from ablation.config.strict import DEFINED_AS, Strict
@@ -22,6 +22,7 @@ from ablation.config.strict import DEFINED_AS, Strict
 Settings = Annotated[dict[str, Any], WithJsonSchema({DEFINED_AS: "Settings"})]
 VariantEntry = Annotated[dict[str, Any], WithJsonSchema({DEFINED_AS: "Variant"})]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
+LearningRate = Annotated[PositiveFloat, Field(le=MAX_FLOAT)]
 
 
 class DataConfig(Strict):
@@ -39,7 +40,7 @@ class DataConfig(Strict):
         0.0, ge=0, le=0.5, description="share of the training images held out to choose the best epoch; 0: test images"
     )
     train_images_per_class: PositiveInt | None = Field(
-        None, description="train on this many images of each class only; null: on all"
+        None, le=10_000_000, description="train on this many images of each class only; null: on all"
     )
     image_size: int = Field(32, ge=4, le=1024, description="height and width in pixels that images are scaled to")
     channels: Literal[1, 3] = Field(3, description="1: grey images, 3: colour images")
@@ -72,6 +73,7 @@ Quantity = Literal[
     "epochs_to_mark",
     "band_width",
     "smoothed_band_width",
+    "epoch_band_width",
     "loss_range",
     "gradient_distance",
     "relative_gradient_distance",
@@ -83,9 +85,12 @@ Quantity = Literal[
 class Probing(Strict):
     """At which training steps a run is probed, and how far it looks along the negative gradient."""
 
-    every: PositiveInt = Field(50, description="probe every so many steps")
-    step_sizes: tuple[PositiveFloat, ...] = Field(
-        (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0), min_length=1, description="multiples of the learning rate"
+    every: PositiveInt = Field(50, le=1_000_000, description="probe every so many steps")
+    step_sizes: tuple[Annotated[PositiveFloat, Field(le=1000)], ...] = Field(
+        (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0),
+        min_length=1,
+        max_length=100,
+        description="multiples of the learning rate",
     )
 
 
@@ -93,7 +98,7 @@ class Probed(Strict):
     """Which variants of a grid are probed: one for each of the landscape's two models."""
 
     grid: Identifier | None = Field(None, description="a variant with a grid; left out: that of the landscape")
-    learning_rate: PositiveFloat | None = Field(None, description="where the grid has several")
+    learning_rate: LearningRate | None = Field(None, description="where the grid has several")
 
 
 class Landscape(Strict):
@@ -105,14 +110,16 @@ class Landscape(Strict):
     models: dict[Identifier, Annotated[str, Field(min_length=1)]] = Field(
         min_length=2, max_length=2, description="labels of the two models, by the names of their values on the axis"
     )
-    band: tuple[PositiveFloat, ...] = Field(
+    band: tuple[LearningRate, ...] = Field(
         min_length=2, description="learning rates whose losses span the band; the others: which still train?"
     )
     probed: dict[Identifier, Probed] = Field(
         default_factory=dict, description="what to probe, by a name of your choice"
     )
     probe: Probing = Probing()
-    smoothing_steps: PositiveInt = Field(20, description="steps of the running mean for the smoothed band")
+    smoothing_steps: PositiveInt = Field(
+        20, le=1_000_000, description="steps of the running mean for the smoothed band"
+    )
     accuracy_mark: float = Field(50.0, gt=0, le=100, description="%: after how many epochs is it reached?")
     trained_accuracy: float = Field(20.0, ge=0, le=100, description="%: a run that ends below it has not trained")
     reported: dict[Quantity, str] = Field(default_factory=dict, description="what the reference says, by quantity")
@@ -121,12 +128,15 @@ class Landscape(Strict):
 class JobOptions(Strict):
     """What a training job asks for, and how it works. None of this changes a result, so none of it reruns anything."""
 
-    threads: PositiveInt = Field(1, description="processor cores of a job")
-    mem_mb: PositiveInt = Field(4000, description="main memory of a job, in MB; a retry asks for more")
-    runtime: PositiveInt = Field(240, description="time limit of a job, in minutes; a retry asks for more")
+    threads: PositiveInt = Field(1, le=1024, description="processor cores of a job")
+    mem_mb: PositiveInt = Field(4000, le=10_000_000, description="main memory of a job, in MB; a retry asks for more")
+    runtime: PositiveInt = Field(
+        240, le=1_000_000, description="time limit of a job, in minutes; a retry asks for more"
+    )
     checkpoint_seconds: int = Field(
         60,
         ge=0,
+        le=1_000_000,
         description="seconds between two checkpoints in an epoch; its end has one too, if the last is a tenth as old",
     )
     pack_seeds: bool = Field(False, description="train all seeds of a variant side by side, in one job")

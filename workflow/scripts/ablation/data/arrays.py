@@ -15,10 +15,13 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError, model_validator
 
+from ablation.config.texts import snakemake_command
 from ablation.files import open_file, read_file
 
 # Raise it when the same images become other arrays, or `data.json` another form: then all data are prepared again.
 VERSION: Literal[2] = 2
+# Raise it when the same files of a user become other arrays: then only data of such files are prepared again.
+DECODING = 2
 KINDS = ("images", "labels")
 
 
@@ -106,4 +109,4 @@ def read_array(folder: Path, name: str, digest: str) -> np.ndarray:
 
 
 def _remedy(folder: Path) -> str:
-    return f"Prepare the data again: snakemake {folder / 'data.json'} --force (with your --configfile)"
+    return f"Prepare the data again: {snakemake_command(folder / 'data.json', '--force')}"

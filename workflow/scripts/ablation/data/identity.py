@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.config.study import DataConfig
-from ablation.data.arrays import VERSION
+from ablation.data.arrays import DECODING, VERSION
 from ablation.data.image_files import DataError, image_files, path_of
 from ablation.files import write_text
 
@@ -29,7 +29,7 @@ def data_identity(config: DataConfig, prepared: Path, *, look: bool = True) -> s
     identity: dict[str, Any] = {"version": VERSION, "name": config.name}
     identity |= config.model_dump(mode="json", exclude={"name", "path"}, exclude_defaults=True)
     if config.name == "images":
-        identity["content"] = _content(config, prepared, look)
+        identity |= {"decoding": DECODING, "content": _content(config, prepared, look)}
     return json.dumps(identity)
 
 
@@ -37,7 +37,7 @@ def _content(config: DataConfig, prepared: Path, look: bool) -> str:
     cache = prepared / "source.json"
     known = _remembered(cache)
     is_known = known.get("path") == config.path and (prepared / "data.json").exists()
-    if is_known and (not look or not Path(str(config.path)).exists()):
+    if is_known and (not look or not os.path.exists(str(config.path))):  # also where that cannot be told
         return known["digest"]
     files = _files(path_of(config))
     stamp = _sha256([str(config.path), *(f"{name} {_stamp(stat)}" for name, (_, stat) in files.items())])
@@ -72,7 +72,7 @@ def _digest_of_file(path: str) -> str:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+        raise DataError(f"{path!r} cannot be read: {error.strerror}") from error
 
 
 def _sha256(lines: Iterable[str]) -> str:

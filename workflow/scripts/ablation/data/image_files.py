@@ -1,10 +1,11 @@
-"""The user's own images: how they must be laid out, and which files of a folder are images.
+"""The user's own images: how they must be laid out, which files of a folder are images, and how large they may be.
 
-Fails with `DataError` on a file that is out of place or can be no image.
+Fails with `DataError` on a file that is out of place or can be no image, before it is read.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -15,6 +16,11 @@ from ablation.config.study import DataConfig
 
 LAYOUT = "train/<class>/<file> and test/<class>/<file>"
 SPLITS = ("train", "test")
+# Far more than any image has, whatever its format.
+MAX_IMAGE_BYTES = 100_000_000
+# Images hardly compress, and a file without holes takes its size on disk; small sets of tiny images may be different.
+MAX_EXPANSION = 100
+UNPACKED_AT_LEAST = 1_000_000_000
 
 
 class DataError(ValueError):
@@ -46,9 +52,51 @@ def path_of(config: DataConfig) -> Path:
     if config.path is None:
         raise DataError(f"data.path is missing: give the folder or the tar of {LAYOUT}")
     path = Path(config.path)
-    if not path.is_dir() and not path.is_file():
-        raise DataError(f"{path}: no such file or folder; data.path is the folder or the tar of {LAYOUT}")
+    try:
+        if path.is_file():
+            _refuse_holes(path)
+        elif not path.is_dir():
+            raise DataError(f"{path}: no such file or folder; data.path is the folder or the tar of {LAYOUT}")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     return path
+
+
+def _refuse_holes(tar: Path) -> None:
+    size = tar.stat().st_size
+    if size > unpacked_limit(tar):
+        raise DataError(f"{tar}: is a file of {size:,} bytes, nearly all of them holes, so it is no tar of images")
+
+
+def unpacked_limit(tar: Path) -> int:
+    """To how many bytes a tar may unpack."""
+    with open(tar, "rb") as file:
+        return max(UNPACKED_AT_LEAST, MAX_EXPANSION * _bytes_on_disk(file.fileno()))
+
+
+def _bytes_on_disk(file: int) -> int:
+    """The size of a file without its holes, which take no space and are read as zeros."""
+    found = end = 0
+    while end < os.fstat(file).st_size:
+        try:
+            start = os.lseek(file, end, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # the file system cannot tell
+                return os.fstat(file).st_size
+            break  # only a hole is left
+        end = os.lseek(file, start, os.SEEK_HOLE)
+        found += end - start
+    return found
+
+
+def check_size(name: str, size: int) -> None:
+    """Refuse what is too large to be an image, whatever is in it.
+
+    Raises:
+        DataError: it is.
+    """
+    if not 0 <= size <= MAX_IMAGE_BYTES:
+        raise DataError(f"{name!r} has {size:,} bytes; an image has {MAX_IMAGE_BYTES:,} at most")
 
 
 def place_of(name: str) -> Place | None:
@@ -58,12 +106,20 @@ def place_of(name: str) -> Place | None:
         return None
     match parts:
         case (split, label, file) if split in SPLITS:
-            return Place("", split, label, file)
+            return _place("", split, label, file)
         case (top, split, label, file) if split in SPLITS:
-            return Place(top, split, label, file)
+            return _place(top, split, label, file)
     if set(SPLITS) & set(parts[:-1][:2]):
-        raise DataError(f"'{name}' is out of place; images must be at {LAYOUT}")
+        raise DataError(f"{name!r} is out of place; images must be at {LAYOUT}")
     return None
+
+
+def _place(top: str, split: str, label: str, file: str) -> Place:
+    try:
+        label.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"the name of the class folder {label!r} in {split} is not UTF-8; rename it") from error
+    return Place(top, split, label, file)
 
 
 def image_files(folder: Path) -> Iterator[ImageFile]:
@@ -74,7 +130,7 @@ def image_files(folder: Path) -> Iterator[ImageFile]:
             if place is not None:
                 yield ImageFile(place, entry.path, _stat(name, entry))
     except OSError as error:
-        raise DataError(f"{error.filename} cannot be read: {error.strerror}") from error
+        raise DataError(f"{error.filename!r} cannot be read: {error.strerror}") from error
 
 
 def _walk(folder: str, above: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
@@ -97,7 +153,8 @@ def _stat(name: str, entry: os.DirEntry[str]) -> os.stat_result:
     try:
         found = entry.stat()
     except FileNotFoundError as error:
-        raise DataError(f"'{name}' is a link to nowhere") from error
+        raise DataError(f"{name!r} is a link to nowhere") from error
     if not S_ISREG(found.st_mode):
-        raise DataError(f"'{name}' is a device or a pipe, not an image")
+        raise DataError(f"{name!r} is a device or a pipe, not an image")
+    check_size(name, found.st_size)
     return found

@@ -7,23 +7,21 @@ means done. The same images give the same bytes. Fails with `DataError` on data 
 
 from __future__ import annotations
 
-import lzma
-import tarfile
-import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from http.client import HTTPException
-from io import BytesIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from ablation.config.study import DataConfig
 from ablation.data.arrays import KINDS, Description, digest_of, digest_of_all
-from ablation.data.image_files import LAYOUT, DataError, Place, image_files, path_of, place_of
+from ablation.data.image_files import LAYOUT, DataError, Place, image_files, path_of
+from ablation.data.pixels import decoded, scaled
+from ablation.data.tar_files import tar_files
 from ablation.files import atomic_write, write_text
 
 SPLIT_SEED = 0
@@ -52,17 +50,14 @@ def prepare(config: DataConfig, output: Path, identity: str = "") -> None:
     """Write the arrays and `data.json` into the folder `output`; older ones there are replaced.
 
     Raises:
-        DataError: the data cannot be used or not be written.
-        OSError: a file cannot be read.
+        DataError: the data cannot be used.
+        OSError: a file cannot be read or written.
     """
     source = SOURCES[config.name](config)
     splits = _splits(source, config)
     arrays = _arrays(splits)
     description = _description(config, source, splits, arrays).model_copy(update={"identity": identity})
-    try:
-        _write(output, description, arrays)
-    except OSError as error:
-        raise DataError(f"{output}: the prepared data cannot be written: {error.strerror or error}") from error
+    _write(output, description, arrays)
 
 
 def _write(output: Path, description: Description, arrays: Mapping[str, np.ndarray]) -> None:
@@ -138,25 +133,16 @@ def _thinned(split: Split, classes: Collection[str], count: int) -> Split:
     for label, name in enumerate(classes):
         indices = random.permutation(np.flatnonzero(split.labels == label))
         if len(indices) < count:
-            raise DataError(f"train_images_per_class {count}: class '{name}' has {len(indices)} training images only")
+            raise DataError(f"train_images_per_class {count}: class {name!r} has {len(indices)} training images only")
         drawn.append(indices[:count])
     return split.take(np.sort(np.concatenate(drawn)))
 
 
-# --- Pixels ---
-
-
-def _scaled(image: Image.Image, config: DataConfig) -> bytes:
-    """An image as height x width x channels of uint8: its middle, as much as fits, scaled to the config's size."""
-    if image.mode.startswith("I;16"):  # of which Pillow would cut off all shades above 255
-        image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
-    converted = ImageOps.exif_transpose(image).convert("RGB" if config.channels == 3 else "L")
-    size = (config.image_size, config.image_size)
-    return (converted if image.size == size else ImageOps.fit(converted, size, Image.Resampling.BILINEAR)).tobytes()
+# --- Arrays ---
 
 
 def _stacked(images: Iterable[bytes], config: DataConfig) -> np.ndarray:
-    """Images of `_scaled` as N x channels x height x width."""
+    """Images of `scaled` as N x channels x height x width."""
     channels, height, width = config.image_shape
     return np.frombuffer(b"".join(images), np.uint8).reshape(-1, height, width, channels).transpose(0, 3, 1, 2)
 
@@ -167,7 +153,7 @@ def _stacked(images: Iterable[bytes], config: DataConfig) -> np.ndarray:
 def _digits(config: DataConfig) -> Source:
     digits = load_digits()
     levels = np.rint(digits.images * (255 / 16)).astype(np.uint8)  # from 0 to 16
-    images = _stacked((_scaled(Image.fromarray(image), config) for image in levels), config)
+    images = _stacked((scaled(Image.fromarray(image), config) for image in levels), config)
     train, test = _stratified(Split(images, digits.target.astype(np.int64)), DIGITS_TEST_SHARE)
     return Source([str(name) for name in digits.target_names], train, test)
 
@@ -186,7 +172,7 @@ def _cifar10(config: DataConfig) -> Source:
         train, test = CIFAR10(folder, train=True), CIFAR10(folder, train=False)
     splits = [
         Split(
-            _stacked((_scaled(Image.fromarray(image), config) for image in each.data), config),
+            _stacked((scaled(Image.fromarray(image), config) for image in each.data), config),
             np.array(each.targets, np.int64),
         )
         for each in (train, test)
@@ -228,7 +214,7 @@ def _download_cifar10(archive: Path) -> None:
 def _images(config: DataConfig) -> Source:
     path = path_of(config)
     try:
-        pixels = _decoded(_folder_files(path) if path.is_dir() else _tar_files(path), config)
+        pixels = _decoded(_folder_files(path) if path.is_dir() else tar_files(path), config)
         classes = _common_classes(pixels)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
@@ -262,7 +248,7 @@ def _common_classes(places: Collection[Place]) -> list[str]:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
+    return ", ".join(map(repr, names))
 
 
 def _decoded(files: Iterable[tuple[Place, bytes]], config: DataConfig) -> dict[Place, bytes]:
@@ -271,22 +257,14 @@ def _decoded(files: Iterable[tuple[Place, bytes]], config: DataConfig) -> dict[P
     faults: dict[Place, str] = {}
     for place, content in files:
         try:
-            pixels[place] = _pixels(content, config)
+            pixels[place] = decoded(content, config)
         except DataError as error:
             faults[place] = str(error)
     if faults:
         first = min(faults)
         total = len(pixels.keys() | faults.keys())
-        raise DataError(f"'{first}' {faults[first]}. Unusable images: {len(faults)} of {total}")
+        raise DataError(f"{str(first)!r} {faults[first]}. Unusable images: {len(faults)} of {total}")
     return pixels
-
-
-def _pixels(content: bytes, config: DataConfig) -> bytes:
-    try:
-        return _scaled(Image.open(BytesIO(content)), config)
-    except Exception as error:  # what Pillow raises depends on the format and on the damage
-        reason = "unknown format" if isinstance(error, UnidentifiedImageError) else f"{type(error).__name__}: {error}"
-        raise DataError(f"cannot be read as an image ({reason})") from error
 
 
 def _folder_files(path: Path) -> Iterator[tuple[Place, bytes]]:
@@ -295,47 +273,7 @@ def _folder_files(path: Path) -> Iterator[tuple[Place, bytes]]:
         try:
             yield file.place, Path(file.path).read_bytes()
         except OSError as error:
-            raise DataError(f"'{file.place}' cannot be read: {error.strerror}") from error
-
-
-def _tar_files(path: Path) -> Iterator[tuple[Place, bytes]]:
-    """Place and content of every image, in one pass; nothing is unpacked to disk."""
-    try:
-        with tarfile.open(path) as tar:
-            for member in tar:
-                _refuse_unsafe(member)
-                place = None if member.isdir() else place_of(member.name)
-                if place is not None:
-                    content = tar.extractfile(member)
-                    assert content is not None, "a plain file has content"
-                    yield place, content.read()
-            _check_end(tar)
-    except (tarfile.TarError, OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-        raise DataError(f"cannot be read as a tar, or is damaged: {error}") from error
-
-
-def _refuse_unsafe(member: tarfile.TarInfo) -> None:
-    if member.name.startswith("/"):
-        raise DataError(f"member '{member.name}' has an absolute path")
-    if ".." in PurePosixPath(member.name).parts:
-        raise DataError(f"member '{member.name}' leads out of the archive")
-    if member.issym() or member.islnk():
-        raise DataError(f"member '{member.name}' is a link; store the image itself")
-    if not member.isfile() and not member.isdir():
-        raise DataError(f"member '{member.name}' is a device or a pipe, not an image")
-
-
-def _check_end(tar: tarfile.TarFile) -> None:
-    """`tarfile` takes a damaged header, or the end of the file, for the end of the archive: a block of zeros.
-
-    What follows is read too, because the checksum of a compressed file is at its very end.
-    """
-    assert tar.fileobj is not None, "the archive is open"
-    tar.fileobj.seek(tar.offset)
-    if tar.fileobj.read(tarfile.BLOCKSIZE) != tarfile.NUL * tarfile.BLOCKSIZE:
-        raise tarfile.ReadError(f"it breaks off at byte {tar.offset}")
-    while tar.fileobj.read(tarfile.RECORDSIZE):
-        pass
+            raise DataError(f"{str(file.place)!r} cannot be read: {error.strerror}") from error
 
 
 SOURCES: dict[str, Callable[[DataConfig], Source]] = {"cifar10": _cifar10, "digits": _digits, "images": _images}

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import TextIO
 
@@ -87,6 +88,7 @@ def clear(directory: Path) -> None:
 
 def save_weights(path: Path, weights: Weights) -> None:
     """Write a state dict whole; `torch.load(path, weights_only=True)` reads it."""
-    # Into a file that is open: the name of the file would be in its content, and the same weights be other bytes.
-    with atomic_write(path) as aside, open(aside, "wb") as file:
-        torch.save(weights, file)
+    # To a full disk torch would not say why it cannot write; and it would write the name of the file, which changes.
+    torch.save(weights, buffer := BytesIO())
+    with atomic_write(path) as aside:
+        aside.write_bytes(buffer.getbuffer())

@@ -18,7 +18,9 @@ from pydantic import ValidationError
 
 from ablation.config.catalog import catalog
 from ablation.config.plain_yaml import ConfigError
-from ablation.config.settings import RunSettings, SpecError, read_spec, spec
+from ablation.config.settings import RunSettings, SpecError, batch_problem, read_spec, spec
+from ablation.config.texts import RESUMES, snakemake_command
+from ablation.errors import fault_of_file
 from ablation.runs import directory as run_directory
 from ablation.runs.checkpoint import Checkpoints, remove_checkpoints
 from ablation.runs.interruption import RESUME_LATER, Listener, RunInterruptedError, SafePoints
@@ -31,7 +33,7 @@ from ablation.training.loop import Training, train
 from ablation.training.meters import Clock
 from ablation.training.steps import CaptureError
 
-WHAT_IS_KEPT = "What was trained is kept in the last checkpoint; once that is fixed, resume with: snakemake"
+WHAT_IS_KEPT = "What was trained is kept in the last checkpoint; once that is fixed, resume with:"
 # What the user can fix, told in one sentence.
 REFUSALS = (
     *(ValidationError, SpecError, ConfigError, PreparedDataError, run_directory.LockedError),
@@ -97,6 +99,8 @@ def train_on(context: RunContext, training: Training, data: Data, clock: Clock) 
     Raises:
         RunInterruptedError: a signal asked for the end; what was trained is in the checkpoint.
     """
+    if problem := batch_problem(context.settings, len(data.train)):
+        print(problem, flush=True)
     checkpoints = Checkpoints(context.directory, identity(context, data))
     state = checkpoints.read()
     if state is None:
@@ -144,20 +148,19 @@ def errors_for_users(target: Path, components: Sequence[str]) -> Iterator[None]:
     try:
         yield
     except RunInterruptedError as error:
-        print(f"{target.parent}: {error}; the same command resumes it: snakemake {target}", flush=True)
+        print(f"{target.parent}: {error}; {RESUMES}: {snakemake_command(target)}", flush=True)
         sys.exit(RESUME_LATER)
     except REFUSALS as error:
         sys.exit(f"error: {target.parent}: {error}")
     except OSError as error:
-        name = error.filename or "a file"
-        sys.exit(f"error: {target.parent}: {name} cannot be read or written: {error.strerror}. {WHAT_IS_KEPT} {target}")
+        sys.exit(f"error: {target.parent}: {fault_of_file(error)}. {WHAT_IS_KEPT} {snakemake_command(target)}")
     except Exception as error:
         if not is_out_of_memory(error):
             sys.exit(explained(error, target, components))
         reason = str(error).splitlines()[0] if str(error) else "the system gave no more"
         sys.exit(
             f"error: {target.parent}: out of memory: {reason}\n"
-            f"Give the job more memory or lower its batch_size. {WHAT_IS_KEPT} {target}"
+            f"Give the job more memory or lower its batch_size. {WHAT_IS_KEPT} {snakemake_command(target)}"
         )
 
 

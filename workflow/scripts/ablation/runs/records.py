@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, ValidationError, model_validator
 
+from ablation.config.texts import snakemake_command
 from ablation.files import atomic_write, digest_of_file, read_file, write_text
 from ablation.training.outcome import FiniteModel, ProbedStep, Score
 
@@ -183,7 +184,7 @@ def _read(path: str | Path, kind: type[Record]) -> Record:
 
 
 def _delete(path: str | Path) -> str:
-    return f"delete it and run `snakemake {path}`"
+    return f"delete it and run `{snakemake_command(path)}`"
 
 
 def _parse(path: str | Path, kind: type[Record]) -> Record:
@@ -235,7 +236,7 @@ def digests_of_files(directory: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 def _rerun(directory: str | PurePath) -> str:
-    return f"`snakemake {Path(directory, 'metrics.json')} --force` reruns it"
+    return f"`{snakemake_command(PurePath(directory, 'metrics.json'), '--force')}` reruns it"
 
 
 def write_history(path: str | Path, history: Iterable[Mapping[str, float]]) -> None:

@@ -12,7 +12,7 @@ from ablation.config.matrix import Run
 from ablation.config.plain_yaml import ConfigError
 from ablation.config.settings import RunSettings, spec
 from ablation.config.study import Study
-from ablation.data.arrays import PreparedDataError, read_description
+from ablation.data.arrays import Description, PreparedDataError, read_description
 from ablation.files import read_file
 from ablation.runs.provenance import training_digest
 from ablation.runs.records import RecordError, read_probe, read_record
@@ -43,12 +43,18 @@ def data_folder(study: Study) -> Path:
     return Path("results", "data", study.data.name)
 
 
-def digest_of_data(study: Study) -> str | None:
-    """The digest of the prepared data; None where it is missing or damaged."""
+def prepared_data(study: Study) -> Description | None:
+    """What describes the prepared data; None where that is missing or damaged."""
     try:
-        return read_description(data_folder(study)).digest
+        return read_description(data_folder(study))
     except PreparedDataError:
         return None
+
+
+def digest_of_data(study: Study) -> str | None:
+    """The digest of the prepared data; None where it is missing or damaged."""
+    data = prepared_data(study)
+    return data.digest if data else None
 
 
 def is_finished(run: Run, settings: RunSettings, data: str | None, *, keep: bool) -> bool:

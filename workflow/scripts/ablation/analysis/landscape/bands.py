@@ -8,7 +8,7 @@ Losses are means over a batch, accuracies top-1 in percent, steps and epochs are
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Any
 
@@ -17,39 +17,41 @@ import pandas as pd
 from ablation.analysis.frames import frame, joined
 from ablation.analysis.landscape.files import TABLES
 from ablation.analysis.runs import FINISHED, Histories, Traces
-from ablation.config.landscape_models import LandscapeModel
 from ablation.config.study import Landscape, Study
 
 
 def left_out(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
-    """One line a model and learning rate, ascending, that is not in its band because a run diverged there."""
-    rates = _rate_of_variants(study)
+    """One line a model and learning rate of its band, ascending, at which a run diverged; it leaves both bands."""
+    rates, diverged = _rate_of_variants(study), set(runs["variant"][runs["status"] == "diverged"])
     models = study.landscape_models
-    left = {model.label: sorted(rates[variant] for variant in _diverged(model, runs)) for model in models}
+    left = {model.label: sorted(rates[variant] for variant in diverged & set(model.band)) for model in models}
     lines = [{"model": model, "learning_rate": rate} for model, of_model in left.items() for rate in of_model]
     return frame(lines, TABLES["left_out"])
 
 
 def bands(study: Study, runs: pd.DataFrame, traces: Traces) -> pd.DataFrame:
-    """One line a model, seed and step: minimum and maximum of the training loss over the band's learning rates.
-
-    A learning rate at which any seed diverged is left out in all of them: bands of different learning rates do not
-    compare. A seed that lacks one of the others, or has fewer than two, has no band: it would be too narrow.
-    """
-    landscape = landscape_of(study)
+    """One line a model, seed and step: minimum and maximum of the training loss over the band's learning rates."""
+    smoothing_steps = landscape_of(study).smoothing_steps
     parts = []
-    for model in study.landscape_models:
-        of_band = runs[runs["variant"].isin(set(model.band) - _diverged(model, runs))]
-        for seed, kept in of_band.groupby("seed", sort=False):
-            if len(kept) >= 2 and (kept["status"] == "completed").all():
-                band = _band([traces[variant, seed] for variant in kept["variant"]], landscape.smoothing_steps)
-                parts.append(band.assign(model=model.label, seed=seed, learning_rates=len(kept)))
+    for label, seed, of_band in _runs_of_bands(study, runs):
+        band = _band([traces[variant, seed] for variant in of_band["variant"]], smoothing_steps)
+        parts.append(band.assign(model=label, seed=seed, learning_rates=len(of_band)))
     return joined(parts, TABLES["bands"])
 
 
-def _diverged(model: LandscapeModel, runs: pd.DataFrame) -> set[str]:
-    """Variants of the band of which any seed diverged."""
-    return set(model.band) & set(runs["variant"][runs["status"] == "diverged"])
+def _runs_of_bands(study: Study, runs: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:
+    """Model, seed and runs of each band.
+
+    A learning rate at which any run diverged is left out for both models and all seeds: bands of different learning
+    rates do not compare. A seed that lacks one of the others, or has fewer than two, has no band: it would be too
+    narrow.
+    """
+    rates, gone = _rate_of_variants(study), set(left_out(study, runs)["learning_rate"])
+    for model in study.landscape_models:
+        kept = [variant for variant in model.band if rates[variant] not in gone]
+        for seed, of_band in runs[runs["variant"].isin(kept)].groupby("seed", sort=False):
+            if len(of_band) >= 2 and (of_band["status"] == "completed").all():
+                yield model.label, int(seed), of_band
 
 
 def _band(traces: Iterable[pd.DataFrame], smoothing_steps: int) -> pd.DataFrame:
@@ -66,10 +68,18 @@ def _band(traces: Iterable[pd.DataFrame], smoothing_steps: int) -> pd.DataFrame:
     return band.reset_index()
 
 
-def bands_by_epoch(bands: pd.DataFrame) -> pd.DataFrame:
-    """One line a model, seed and epoch: the mean widths over its steps."""
-    widths = bands.groupby(["model", "seed", "epoch"], sort=False)[["width", "smoothed_width"]]
-    return widths.mean().reset_index()
+def bands_by_epoch(study: Study, runs: pd.DataFrame, histories: Histories) -> pd.DataFrame:
+    """One line a model, seed and epoch: minimum and maximum over the learning rates of the epoch's mean training loss.
+
+    It is what the reference's authors have published.
+    """
+    parts = []
+    for label, seed, of_band in _runs_of_bands(study, runs):
+        of_runs = [histories[variant, seed].set_index("epoch")["train_loss"] for variant in of_band["variant"]]
+        losses = pd.concat(of_runs, axis=1, join="inner")
+        band = pd.DataFrame({"min": losses.min(axis=1), "max": losses.max(axis=1)})
+        parts.append(band.assign(width=band["max"] - band["min"], model=label, seed=seed).reset_index())
+    return joined(parts, TABLES["bands_by_epoch"])
 
 
 def learning_rates(study: Study, runs: pd.DataFrame, histories: Histories) -> pd.DataFrame:
@@ -85,7 +95,7 @@ def learning_rates(study: Study, runs: pd.DataFrame, histories: Histories) -> pd
             "learning_rate": rates[variant],
             "in_band": variant in model.band,
             **run[["variant", "seed", "status", "last_accuracy"]],
-            "trains": _trains(run, landscape),
+            "trains": trains(run, landscape),
             "epochs_to_mark": _epochs_to_mark(run, landscape, histories),
         }
         for model in study.landscape_models
@@ -95,7 +105,8 @@ def learning_rates(study: Study, runs: pd.DataFrame, histories: Histories) -> pd
     return frame(lines, TABLES["learning_rates"])
 
 
-def _trains(run: pd.Series, landscape: Landscape) -> Any:
+def trains(run: pd.Series, landscape: Landscape) -> Any:
+    """Whether the run of this line has trained; NA where it is not finished."""
     if run["status"] not in FINISHED:
         return pd.NA
     return run["status"] == "completed" and bool(run["last_accuracy"] >= landscape.trained_accuracy)

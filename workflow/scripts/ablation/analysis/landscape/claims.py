@@ -1,13 +1,14 @@
 """The numbers behind the claims on the landscape, by seed and over the seeds -> frames. No torch.
 
-In: a study with a landscape section, and the tables of its learning rates, bands and probes. Out: each quantity without
-the ingredient, with it, and the ratio.
+In: a study with a landscape section, and the tables of its learning rates, bands and probes, by name. Out: each
+quantity without the ingredient, with it, and the ratio.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import product
 from typing import NamedTuple, get_args
 
 import numpy as np
@@ -20,41 +21,51 @@ UNITS: dict[Quantity, str] = {
     "epochs_to_mark": "epochs",
     "band_width": "loss",
     "smoothed_band_width": "loss",
+    "epoch_band_width": "loss",
     "loss_range": "loss",
     "gradient_distance": "gradient",
     "relative_gradient_distance": "1",
     "smoothness": "gradient per distance",
     "largest_learning_rate": "learning rate",
 }
-# The column of the bands, or of the probes, that a quantity averages.
-COLUMN_OF_BANDS: dict[Quantity, str] = {"band_width": "width", "smoothed_band_width": "smoothed_width"}
+# The table of bands that a quantity averages, with the column, and the column of the probes.
+WIDTHS: dict[Quantity, tuple[str, str]] = {
+    "band_width": ("bands", "width"),
+    "smoothed_band_width": ("bands", "smoothed_width"),
+    "epoch_band_width": ("bands_by_epoch", "width"),
+}
 COLUMN_OF_PROBES: dict[Quantity, str] = {
     "loss_range": "loss_range",
     "gradient_distance": "max_gradient_distance",
     "relative_gradient_distance": "relative_gradient_distance",
     "smoothness": "smoothness",
 }
+# Losses match that are within a bin, whose upper end is this multiple of its lower one.
+LOSS_BIN = 1.1
 
 
 class Measurement(NamedTuple):
-    """A quantity of one model and seed. `at_limit`: the true value may be beyond what was tried."""
+    """A quantity of one model and seed. `matched`: at losses that both models reach. `at_limit`: the true value may be
+    beyond what was tried."""
 
     quantity: Quantity
-    pair: str
     model: str
     seed: int
     value: float
+    pair: str = ""
+    matched: bool = False
     at_limit: bool = False
 
 
-def by_seed(study: Study, rates: pd.DataFrame, bands: pd.DataFrame, probes: pd.DataFrame) -> pd.DataFrame:
+def by_seed(study: Study, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """One line a quantity, pair of probed variants and seed: the value without the ingredient, with it, and the ratio.
 
-    `pair` is empty where no probes are behind it. `at_limit_...`: no learning rate of the band reached the mark, or
-    the largest one that was tried still trains.
+    `pair` is empty where no probes are behind it; what they measure has a line for all steps and one, `matched`, at
+    losses that both models reach. `at_limit_...`: no learning rate of the band reached the mark, or the largest one
+    that was tried still trains.
     """
-    measurements = pd.DataFrame(_measurements(rates, bands, probes), columns=list(Measurement._fields))
-    index = pd.MultiIndex.from_tuples(_keys(study), names=["quantity", "pair", "seed"])
+    measurements = pd.DataFrame(_measurements(tables), columns=list(Measurement._fields))
+    index = pd.MultiIndex.from_tuples(_keys(study), names=["quantity", "pair", "matched", "seed"])
     without, with_it = (
         measurements[measurements["model"] == model.label].set_index(list(index.names)).reindex(index)
         for model in study.landscape_models
@@ -66,21 +77,24 @@ def by_seed(study: Study, rates: pd.DataFrame, bands: pd.DataFrame, probes: pd.D
     return table.reset_index()
 
 
-def _keys(study: Study) -> list[tuple[Quantity, str, int]]:
-    """Quantity, pair and seed of every line, in the order of the report; a quantity without pairs has its lines too."""
-    pairs = list(landscape_of(study).probed) or [""]
+def _keys(study: Study) -> list[tuple[Quantity, str, bool, int]]:
+    """Quantity, pair, whether matched, and seed of every line, in the order of the report; a quantity without pairs has
+    its lines too."""
+    of_probes = list(product(landscape_of(study).probed or [""], (False, True)))
     return [
-        (quantity, pair, seed)
+        (quantity, pair, matched, seed)
         for quantity in get_args(Quantity)
-        for pair in (pairs if quantity in COLUMN_OF_PROBES else [""])
+        for pair, matched in (of_probes if quantity in COLUMN_OF_PROBES else [("", False)])
         for seed in study.seeds
     ]
 
 
-def _measurements(rates: pd.DataFrame, bands: pd.DataFrame, probes: pd.DataFrame) -> Iterator[Measurement]:
+def _measurements(tables: Mapping[str, pd.DataFrame]) -> Iterator[Measurement]:
+    rates = tables["learning_rates"]
     yield from _first_epochs(rates[rates["in_band"]])
-    yield from _widths(bands)
-    yield from _probe_medians(probes)
+    for quantity, (table, column) in WIDTHS.items():
+        yield from _mean_widths(quantity, tables[table], column)
+    yield from _probe_medians(tables["probes"])
     yield from _largest_rates(rates)
 
 
@@ -89,26 +103,38 @@ def _first_epochs(rates: pd.DataFrame) -> Iterator[Measurement]:
     for (model, seed), group in rates.groupby(["model", "seed"], sort=False):
         if group["trains"].notna().all():
             fewest = group["epochs_to_mark"].astype("float64").min()
-            yield Measurement("epochs_to_mark", "", model, seed, fewest, at_limit=math.isnan(fewest))
+            yield Measurement("epochs_to_mark", model, seed, fewest, at_limit=math.isnan(fewest))
 
 
-def _widths(bands: pd.DataFrame) -> Iterator[Measurement]:
-    """Mean widths over all steps."""
-    means = bands.groupby(["model", "seed"], sort=False)[list(COLUMN_OF_BANDS.values())].mean()
-    for (model, seed), widths in means.iterrows():
-        for quantity, column in COLUMN_OF_BANDS.items():
-            yield Measurement(quantity, "", model, seed, widths[column])
+def _mean_widths(quantity: Quantity, bands: pd.DataFrame, column: str) -> Iterator[Measurement]:
+    """Mean widths over all steps, or epochs."""
+    for (model, seed), width in bands.groupby(["model", "seed"], sort=False)[column].mean().items():
+        yield Measurement(quantity, model, seed, width)
 
 
 def _probe_medians(probes: pd.DataFrame) -> Iterator[Measurement]:
-    """Medians over the probed steps, since at single ones the loss explodes."""
+    """Medians over the probed steps of the runs that train.
+
+    Medians, since at single steps the loss explodes. A run that stays where it began has small gradients, which is not
+    a smooth landscape.
+    """
     columns = list(COLUMN_OF_PROBES.values())
     # A step whose path overflowed is larger than any other; skipped, it would make the landscape look smooth.
-    filled = probes.fillna(dict.fromkeys(columns, np.inf))
-    medians = filled.groupby(["pair", "model", "seed"], sort=False)[columns].median()
-    for (pair, model, seed), values in medians.iterrows():
-        for quantity, column in COLUMN_OF_PROBES.items():
-            yield Measurement(quantity, pair, model, seed, values[column])
+    trained = probes[probes["trains"].fillna(False)].fillna(dict.fromkeys(columns, np.inf))
+    of_all = trained.groupby(["pair", "model", "seed"], sort=False)[columns].median()
+    for matched, medians in ((False, of_all), (True, _medians_at_matched_loss(trained, columns))):
+        for (pair, model, seed), values in medians.iterrows():
+            for quantity, column in COLUMN_OF_PROBES.items():
+                yield Measurement(quantity, model, seed, values[column], pair, matched)
+
+
+def _medians_at_matched_loss(probes: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Probes in bins of the loss where they start: medians in each bin, and of these over the bins of both models."""
+    probes = probes[probes["loss"].between(0, np.inf, inclusive="neither")]
+    bins = np.floor(np.log(probes["loss"]) / np.log(LOSS_BIN)).rename("bin")
+    medians = probes.groupby(["pair", "seed", bins, "model"], sort=False)[columns].median()
+    of_both = medians.groupby(["pair", "seed", "bin"])[columns[0]].transform("size") == 2
+    return medians[of_both].groupby(["pair", "model", "seed"], sort=False).median()
 
 
 def _largest_rates(rates: pd.DataFrame) -> Iterator[Measurement]:
@@ -119,19 +145,20 @@ def _largest_rates(rates: pd.DataFrame) -> Iterator[Measurement]:
         if not candidates.empty and pd.notna(candidates["trains"].iloc[0]):
             largest = candidates["learning_rate"].iloc[0]
             at_limit = largest == group["learning_rate"].max()
-            yield Measurement("largest_learning_rate", "", model, seed, largest, at_limit)
+            yield Measurement("largest_learning_rate", model, seed, largest, at_limit=at_limit)
 
 
 def claims(study: Study, by_seed: pd.DataFrame) -> pd.DataFrame:
-    """One line a quantity and pair: mean, sample standard deviation and number of the seeds' values and ratios."""
+    """One line a quantity and pair, matched or not: mean, sample standard deviation and number of the seeds' values and
+    ratios."""
     reported = landscape_of(study).reported
     lines = []
-    for (quantity, pair), seeds in by_seed.groupby(["quantity", "pair"], sort=False):
-        line = {"quantity": quantity, "pair": pair, "unit": UNITS[quantity]}
+    for (quantity, pair, matched), seeds in by_seed.groupby(["quantity", "pair", "matched"], sort=False):
+        line = {"quantity": quantity, "pair": pair, "matched": matched, "unit": UNITS[quantity]}
         for name in ("without", "with", "ratio"):
             line |= _summary(name, seeds[name].dropna())
         line |= {name: bool(seeds[name].any()) for name in ("at_limit_without", "at_limit_with")}
-        lines.append(line | {"reported": reported.get(quantity, "")})
+        lines.append(line | {"reported": "" if matched else reported.get(quantity, "")})
     return pd.DataFrame(lines)
 
 

@@ -410,7 +410,14 @@ def _path_caption(probes: pd.DataFrame, landscape: Landscape) -> str:
     return (
         f"From the weights at a step {min(sizes):g} to {max(sizes):g} learning rates along the negative gradient: "
         f"smallest and largest value on that path, in (c) the largest; {_seeds(probes, landscape)}.{gaps}"
+        f"{_untrained(probes)}"
     )
+
+
+def _untrained(probes: pd.DataFrame) -> str:
+    runs = probes[~probes["trains"].fillna(True)].groupby("model", sort=False)["seed"]
+    named = "; ".join(f"{model}, seed {_listed([str(seed) for seed in seeds.unique()])}" for model, seeds in runs)
+    return f" Among them are runs that do not train, where a small value is not smoothness: {named}." if named else ""
 
 
 def _bands_caption(bands: pd.DataFrame, left_out: pd.DataFrame, study: Study) -> str:
@@ -423,7 +430,8 @@ def _bands_caption(bands: pd.DataFrame, left_out: pd.DataFrame, study: Study) ->
 
 def _left_out(rows: pd.DataFrame, label: str) -> str:
     rates = sorted(rows["learning_rate"].unique())
-    return f"{label}: {_listed(rates)} diverged and {'is' if len(rates) == 1 else 'are'} left out." if rates else ""
+    verb = "is" if len(rates) == 1 else "are"
+    return f"{label}: {_listed(rates)} diverged and {verb} left out of both." if rates else ""
 
 
 def _seeds(rows: pd.DataFrame, landscape: Landscape) -> str:

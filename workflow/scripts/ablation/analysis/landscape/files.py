@@ -22,8 +22,9 @@ TABLES: dict[str, dict[str, str]] = {
         "model": "object",
         "seed": "int64",
         "epoch": "int64",
+        "min": "float64",
+        "max": "float64",
         "width": "float64",
-        "smoothed_width": "float64",
     },
     "left_out": {"model": "object", "learning_rate": "float64"},
     "learning_rates": {
@@ -50,6 +51,7 @@ TABLES: dict[str, dict[str, str]] = {
         "model": "object",
         "variant": "object",
         "seed": "int64",
+        "trains": "boolean",
         "step": "int64",
         "epoch": "int64",
         "learning_rate": "float64",
@@ -76,6 +78,7 @@ TABLES: dict[str, dict[str, str]] = {
     "by_seed": {
         "quantity": "object",
         "pair": "object",
+        "matched": "bool",
         "seed": "int64",
         "without": "float64",
         "with": "float64",
@@ -86,6 +89,7 @@ TABLES: dict[str, dict[str, str]] = {
     "claims": {
         "quantity": "object",
         "pair": "object",
+        "matched": "bool",
         "unit": "object",
         "without_mean": "float64",
         "without_std": "float64",

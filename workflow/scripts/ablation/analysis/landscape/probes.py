@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from ablation.analysis.frames import frame
-from ablation.analysis.landscape.bands import landscape_of
+from ablation.analysis.landscape.bands import landscape_of, trains
 from ablation.analysis.landscape.files import TABLES
 from ablation.analysis.runs import Histories, changes_text, code_of
 from ablation.config import matrix
@@ -97,19 +97,22 @@ def _same_as_run(record: ProbeRecord, history: pd.DataFrame | None) -> Any:
     return list(record.train_losses) == [loss if math.isfinite(loss) else None for loss in history["train_loss"]]
 
 
-def probes(study: Study, loaded: Probes) -> pd.DataFrame:
+def probes(study: Study, runs: pd.DataFrame, loaded: Probes) -> pd.DataFrame:
     """One line a probed step of the completed probes: how loss and gradient change along the negative gradient.
 
     Minima and maxima are over the step sizes, the start not among them. `gradient_distance` is the l2 norm of the
     gradient there minus that at the start, `relative_gradient_distance` that over the norm at the start, and
     `smoothness` the largest distance over distance moved (effective beta-smoothness). Values may be NaN or infinite.
+    `trains` is that of the run, and empty where the run is not finished.
     """
-    lines = []
+    landscape, lines = landscape_of(study), []
+    trained = {(run["variant"], run["seed"]): trains(run, landscape) for _, run in runs.iterrows()}
     for model in study.landscape_models:
         for (pair, variant), seed in product(model.probed.items(), study.seeds):
             record = loaded[Run(variant, seed)].record
             names = {"pair": pair, "model": model.label, "variant": variant, "seed": seed}
             names["optimizer"] = study.matrix.settings[variant].optimizer.display_name
+            names["trains"] = trained[variant, seed]
             if record is not None:
                 lines += [names | _probed_step(step, record.step_sizes) for step in record.steps]
     return frame(lines, TABLES["probes"])

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.analysis.landscape.claims import LOSS_BIN
 from ablation.analysis.landscape.files import ACCURACY, BANDS, LEARNING_RATES, probe_figure_name
 from ablation.analysis.markdown import NOTHING, amount, escaped, markdown_table
 from ablation.analysis.runs import EARLIER
@@ -30,6 +31,9 @@ def landscape_section(study: Study, tables: Mapping[str, pd.DataFrame]) -> dict[
         "claims": claims_markdown(study, tables["claims"], titles),
         "rates": rates_markdown(study.landscape, tables["learning_rates"]),
         "bands_caption": bands_caption(tables["left_out"]),
+        "wider": wider_text(study, tables["bands_by_epoch"]),
+        "matched": f"{100 * (LOSS_BIN - 1):.0f} %",
+        "untrained": untrained_text(tables["probes"], titles),
         "figures": {"bands": BANDS, "accuracy": ACCURACY, "learning_rates": LEARNING_RATES},
         "pairs": {probe_figure_name(pair): title for pair, title in titles.items()},
         "probed": probed_text(states),
@@ -45,6 +49,7 @@ def quantity_names(study: Study) -> dict[str, str]:
         "epochs_to_mark": f"epochs to {mark:g} % held-out accuracy, at the fastest learning rate of the band",
         "band_width": "mean width of the loss band",
         "smoothed_band_width": f"the same, losses smoothed over {steps} steps",
+        "epoch_band_width": "the same, of the losses by epoch",
         "loss_range": "range of the loss along the gradient",
         "gradient_distance": "largest change of the gradient along it (predictiveness)",
         "relative_gradient_distance": "the same, as a multiple of the gradient",
@@ -68,10 +73,10 @@ def claims_markdown(study: Study, claims: pd.DataFrame, titles: dict[str, str]) 
     names, (without, with_it) = quantity_names(study), study.landscape_models
     lines = []
     for line in claims.to_dict("records"):
-        pair = titles.get(line["pair"], line["pair"])
+        pair, matched = titles.get(line["pair"], line["pair"]), "at matched training loss" * line["matched"]
         lines.append(
             {
-                "": names[line["quantity"]] + (f"; {pair}" if pair else ""),
+                "": "; ".join(filter(None, (names[line["quantity"]], pair, matched))),
                 escaped(without.label): _value(line, "without"),
                 escaped(with_it.label): _value(line, "with"),
                 "ratio": _spread(line["ratio_mean"], line["ratio_std"]),
@@ -132,8 +137,34 @@ def bands_caption(left_out: pd.DataFrame) -> str:
     ]
     for label, rates in left_out.groupby("model", sort=False)["learning_rate"]:
         named = ", ".join(f"{rate:g}" for rate in rates)
-        sentences.append(f"{escaped(str(label))}: diverged at learning rate {named}, which is left out of the band.")
+        sentences.append(f"{escaped(str(label))}: diverged at learning rate {named}, which is left out of both bands.")
     return " ".join(sentences)
+
+
+def wider_text(study: Study, bands_by_epoch: pd.DataFrame) -> str:
+    """In which epochs the band is wider with the ingredient, as the mean over the seeds that have both bands."""
+    without, with_it = (model.label for model in study.landscape_models)
+    widths = bands_by_epoch.pivot(index=["seed", "epoch"], columns="model", values="width")
+    means = widths.reindex(columns=[without, with_it]).dropna().groupby("epoch").mean()
+    if means.empty:
+        return ""
+    wider = means[means[with_it] > means[without]]
+    counts = f"{len(wider)} of {len(means)} epochs"
+    text = f"Of the losses by epoch, the band of {escaped(with_it)} is the wider one in {counts}"
+    if wider.empty:
+        return f"{text}."
+    epochs = ", ".join(map(str, wider.index))
+    return f"{text}: {epochs} (mean width {amount(wider[with_it].mean())} against {amount(wider[without].mean())})."
+
+
+def untrained_text(probes: pd.DataFrame, titles: dict[str, str]) -> str:
+    """Which probed runs are in no median, since they do not train or are not finished."""
+    runs = probes[~probes["trains"].fillna(False)].groupby(["model", "pair"], sort=False)["seed"]
+    named = [
+        f"{escaped(str(model))}, {escaped(titles[pair])} (seed {', '.join(map(str, seeds.unique()))})"
+        for (model, pair), seeds in runs
+    ]
+    return f"In no median, since they do not train or are not finished: {'; '.join(named)}." if named else ""
 
 
 def probed_text(states: pd.DataFrame) -> str:

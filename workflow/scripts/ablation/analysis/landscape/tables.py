@@ -32,14 +32,14 @@ def landscape_tables(study: Study) -> dict[str, pd.DataFrame]:
     runs, histories = results.runs, results.histories
     tables = {
         "bands": bands(study, runs, results.traces),
+        "bands_by_epoch": bands_by_epoch(study, runs, histories),
         "left_out": left_out(study, runs),
         "learning_rates": learning_rates(study, runs, histories),
         "accuracies": accuracies(study, runs, histories),
-        "probes": probes(study, loaded),
+        "probes": probes(study, runs, loaded),
         "probe_states": probe_states(study, loaded, histories),
     }
-    tables["bands_by_epoch"] = bands_by_epoch(tables["bands"])
-    tables["by_seed"] = by_seed(study, tables["learning_rates"], tables["bands"], tables["probes"])
+    tables["by_seed"] = by_seed(study, tables)
     tables["claims"] = claims(study, tables["by_seed"])
     return {name: tables[name][list(columns)].astype(columns) for name, columns in TABLES.items()}
 
