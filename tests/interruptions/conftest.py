@@ -61,7 +61,7 @@ class Run:
 
 def read_json(path):
     record = json.loads(path.read_text())
-    for timing in ("cost", "seconds_per_step", "seconds_per_probe"):
+    for timing in ("cost", "seconds_per_step", "seconds_per_probe", "checksum"):
         record.pop(timing, None)
     return record
 

@@ -229,6 +229,14 @@ def metrics(new_run):
     return new_run("whole", epochs=1).to_the_end().directory / "metrics.json"
 
 
+def test_a_pipe_in_the_place_of_a_checkpoint_is_told(interrupted):
+    run, _ = interrupted
+    (run.directory / "checkpoint.pt").unlink()
+    os.mkfifo(run.directory / "checkpoint.pt")
+    assert run.job() == 1
+    assert "checkpoint.pt cannot be read or written: it is not a regular file" in run.said()
+
+
 def test_half_a_record_is_refused(metrics):
     truncated(metrics)
     with pytest.raises(RecordError, match=r"The file is damaged .*: delete it and run `snakemake .*`"):
@@ -239,5 +247,5 @@ def test_a_record_of_an_older_schema_is_refused(metrics):
     record = json.loads(metrics.read_text()) | {"record_version": 1}
     del record["cost"]["interruptions"]
     metrics.write_text(json.dumps(record))
-    with pytest.raises(RecordError, match="is a record of version 1, and this code reads version 4"):
+    with pytest.raises(RecordError, match="is a record of version 1, and this code reads version 5"):
         read_record(metrics)

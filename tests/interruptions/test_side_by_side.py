@@ -1,13 +1,15 @@
 """Several runs in one job: the same results as one by one, and none of them is lost with another."""
 
-import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
 import time
 
 import pytest
+
+from ablation.runs.records import read_record, write_record
 
 RESUME_LATER = 75
 LOOP = "ablation.training.loop"
@@ -61,10 +63,18 @@ def test_a_failed_run_takes_no_other_with_it(pack, one_by_one):
     assert [left(run) for run in pack] == one_by_one
 
 
+def test_a_folder_copied_to_another_seed_is_trained_as_that_seed(pack, one_by_one):
+    first, *others = pack
+    assert first.job(together_with=others[:1]) == 0
+    shutil.copytree(first.directory, others[1].directory)
+    (first.directory / "metrics.json").unlink()
+    assert first.job(together_with=others) == 0
+    assert [left(run) for run in pack] == one_by_one
+
+
 def test_a_finished_run_of_other_settings_is_not_put_back(pack, new_run):
     first, second, _ = pack
     assert first.job(together_with=[second]) == 0
-    (second.directory / "finished.json").write_bytes((second.directory / "metrics.json").read_bytes())
     faster = {"optimizer": {"learning_rate": 0.01}}
     second.change(**faster)
     second.to_the_end()
@@ -75,9 +85,9 @@ def test_a_finished_run_of_other_settings_is_not_put_back(pack, new_run):
 def test_what_earlier_code_finished_is_put_back_only_to_keep_it(pack, one_by_one, keep):
     first, second, _ = pack
     assert first.job(together_with=[second]) == 0
-    record = json.loads((first.directory / "metrics.json").read_text())
-    record["origin"]["code_digest"] = "0" * 16
-    (first.directory / "finished.json").write_text(json.dumps(record))
+    record = read_record(first.directory / "finished.json")
+    earlier = record.origin.model_copy(update={"code_digest": "0" * 16})
+    write_record(first.directory / "finished.json", record.model_copy(update={"origin": earlier}))
     (first.directory / "metrics.json").unlink()
     first.options += ["--keep"] * keep
     assert first.job(together_with=[second]) == 0

@@ -8,13 +8,15 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ablation.config.matrix import Run
 from ablation.config.settings import spec
 from ablation.config.study import Study
 from ablation.runs.provenance import training_digest
-from ablation.runs.records import Cost, Origin, RunRecord, Score, write_history, write_record
+from ablation.runs.records import Cost, Origin, RunRecord, Score, digests_of_files, write_history, write_record
+from ablation.runs.step_trace import write_steps
 
 STUDY = {
     "study": "small",
@@ -81,7 +83,7 @@ def make_record(run: Run, study: Study, best: float | None, last: float | None, 
         study=study.study,
         variant=run.variant,
         seed=run.seed,
-        status="completed",
+        status="diverged" if None in (best, last) else "completed",
         spec=spec(settings),
         parameters=2_603_274,
         epochs=4,
@@ -105,7 +107,18 @@ def make_record(run: Run, study: Study, best: float | None, last: float | None, 
             code_digest=training_digest(settings),
             data_digest="e1",
         ),
+        files={},
     )
+
+
+def write_files(run: Run, study: Study, history: list[dict[str, float]], losses: tuple[float, ...]) -> dict[str, str]:
+    """The epochs and, where the run records them, the losses of its steps, two an epoch; their checksums."""
+    directory, names, steps = Path(run.directory), ["history.csv"], np.arange(len(losses))
+    write_history(directory / "history.csv", history)
+    if study.matrix.settings[run.variant].record_steps:
+        write_steps(directory / "steps.npz", steps // 2 + 1, np.array(losses), np.ones(len(losses)))
+        names.append("steps.npz")
+    return digests_of_files(directory, names)
 
 
 @pytest.fixture
@@ -125,8 +138,12 @@ def history_rows() -> Callable[[list[float], list[float]], list[dict[str, float]
 
 @pytest.fixture
 def finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, study: Study) -> Callable[..., RunRecord]:
-    """Write the directory of a run below a new working directory; `changes` are those of its record."""
+    """Write the directory of a run below a new working directory; `changes` are those of its record.
+
+    `history` are the rows of its epochs, `losses` those of its steps.
+    """
     monkeypatch.chdir(tmp_path)
+    rows = make_history([2.0, 1.5, 1.2, 1.0], [40.0, 60.0, 70.0, 75.0])
 
     def write(
         variant: str, seed: int, best: float | None = 80.0, last: float | None = 79.0, **changes: Any
@@ -134,8 +151,8 @@ def finish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, study: Study) -> Cal
         run = Run(variant, seed)
         record = make_record(run, study, best, last, changes.pop("averaged", None))
         origin = record.origin.model_copy(update=changes.pop("origin", {}))
-        write_history(Path(run.directory, "history.csv"), make_history([2.0, 1.5, 1.2, 1.0], [40.0, 60.0, 70.0, 75.0]))
-        record = record.model_copy(update={"origin": origin} | changes)
+        files = write_files(run, study, changes.pop("history", rows), changes.pop("losses", (2.0, 1.0)))
+        record = record.model_copy(update={"origin": origin, "files": files} | changes)
         write_record(run.metrics, record)
         return record
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,11 +13,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ablation.analysis.runs import COLUMNS, load_history, load_runs, read_study
+from ablation.analysis.runs import COLUMNS, load_results, load_runs, read_study
 from ablation.config import matrix
 from ablation.config.matrix import Run
 from ablation.config.study import Study
-from ablation.runs.records import RecordError, RunRecord, write_history
+from ablation.runs.records import RunRecord, read_record, write_record
 
 Finish = Callable[..., RunRecord]
 RESULTS = ["best_accuracy", "last_accuracy", "averaged_accuracy", "parameters", "wall_seconds", "device", "code"]
@@ -91,14 +92,83 @@ def test_code_of_other_components_is_earlier(study: Study, finish: Finish) -> No
     assert of(load_runs(study), "adam", 0).code == "earlier"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"record_version": 4}'])
-def test_a_damaged_record_is_named_and_shows_no_figures(study: Study, finish: Finish, text: str) -> None:
-    finish("adam", 0)
-    Path(Run("adam", 0).metrics).write_text(text)
-    run = of(load_runs(study), "adam", 0)
-    assert run.status == "damaged"
-    assert "results/runs/adam/seed0/metrics.json" in run.problem
+def damaged(study: Study, name: str) -> str:
+    """The problem of adam's seed 0, whose file of that name is damaged; seed 1 has its results all the same."""
+    results = load_results(study)
+    run, other = of(results.runs, "adam", 0), of(results.runs, "adam", 1)
+    assert (run.status, other.status, other.best_accuracy) == ("damaged", "completed", 81.5)
     assert run[RESULTS].isna().all()
+    assert list(results.histories) == [("adam", 1)]
+    assert f"results/runs/adam/seed0/{name}" in run.problem
+    assert "\n" not in run.problem
+    return str(run.problem)
+
+
+@pytest.fixture
+def two_runs(finish: Finish) -> Path:
+    """The folder of adam's seed 0, beside that of seed 1."""
+    finish("adam", 1, best=81.5)
+    finish("adam", 0)
+    return Path(Run("adam", 0).directory)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"record_version": 5}', "[" * 100_000, "\x00\x01"])
+def test_a_damaged_record_is_named_and_shows_no_figures(study: Study, two_runs: Path, text: str) -> None:
+    (two_runs / "metrics.json").write_text(text)
+    damaged(study, "metrics.json")
+
+
+@pytest.mark.parametrize("text", ["", "epoch,loss\n1,2\n", "\x00\x01", "epoch,learning_rate\n"])
+def test_a_damaged_history_is_named_and_its_run_shows_no_figures(study: Study, two_runs: Path, text: str) -> None:
+    (two_runs / "history.csv").write_text(text)
+    problem = damaged(study, "history.csv")
+    assert problem.endswith("`snakemake results/runs/adam/seed0/metrics.json --force` reruns it")
+
+
+def test_one_changed_digit_is_noticed(study: Study, two_runs: Path) -> None:
+    path = two_runs / "metrics.json"
+    path.write_text(path.read_text().replace('"test_accuracy": 80.0', '"test_accuracy": 90.0'))
+    assert "its checksum is another" in damaged(study, "metrics.json")
+
+
+def test_another_layout_of_the_same_record_is_the_same(study: Study, two_runs: Path) -> None:
+    path = two_runs / "metrics.json"
+    path.write_text(json.dumps(json.loads(path.read_text()), sort_keys=True))
+    assert of(load_runs(study), "adam", 0).best_accuracy == 80
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "history.csv"])
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, lambda path: os.symlink(path.name, path)])
+def test_what_is_no_file_is_damaged_and_nobody_waits_for_it(
+    study: Study, two_runs: Path, name: str, make: Callable
+) -> None:
+    (two_runs / name).unlink()
+    make(two_runs / name)
+    assert "cannot be read: " in damaged(study, name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"parameters": 2**63}, "parameters: Input should be less than 9223372036854775808"),
+        ({"epochs": -1}, "epochs: Input should be greater than or equal to 0"),
+        ({"cost": {"peak_memory_bytes": 2**63}}, "cost.peak_memory_bytes: Input should be less than"),
+        ({"cost": {"wall_seconds": -1.0}}, "cost.wall_seconds: Input should be greater than or equal to 0"),
+        ({"best": {"test_accuracy": 100.5}}, "best: Value error, an accuracy is a percentage, from 0 to 100"),
+        ({"last": {"held_out_accuracy": -0.1}}, "last: Value error, an accuracy is a percentage, from 0 to 100"),
+        ({"best": {"epoch": 2**63}}, "it names an epoch that the run does not have"),
+        ({"last": {"epoch": 5}}, "it names an epoch that the run does not have"),
+    ],
+)
+def test_figures_that_cannot_be_are_damaged_whatever_their_checksum(
+    study: Study, two_runs: Path, changes: dict, said: str
+) -> None:
+    record = read_record(two_runs / "metrics.json")
+    for key, value in changes.items():
+        new = getattr(record, key).model_copy(update=value) if isinstance(value, dict) else value
+        record = record.model_copy(update={key: new})
+    write_record(two_runs / "metrics.json", record)
+    assert said in damaged(study, "metrics.json")
 
 
 def test_a_record_of_version_2_is_named_as_such(study: Study, finish: Finish) -> None:
@@ -109,7 +179,7 @@ def test_a_record_of_version_2_is_named_as_such(study: Study, finish: Finish) ->
     Path(path).write_text(json.dumps(record))
     run = of(load_runs(study), "adam", 0)
     assert run.status == "damaged"
-    assert run.problem.startswith(f"{path}: is a record of version 2, and this code reads version 4: delete it")
+    assert run.problem.startswith(f"{path}: is a record of version 2, and this code reads version 5: delete it")
     assert run[RESULTS].isna().all()
 
 
@@ -129,52 +199,26 @@ def test_a_record_of_a_study_that_none_can_be_called_is_damaged(study: Study, fi
 
 
 def test_completed_without_an_accuracy_is_damaged(study: Study, finish: Finish) -> None:
-    finish("adam", 0, last=None)
+    finish("adam", 0, last=None, status="completed")
     assert of(load_runs(study), "adam", 0).status == "damaged"
 
 
-def test_history_is_read_back(finish: Finish) -> None:
+def test_history_is_read_back(study: Study, finish: Finish) -> None:
     finish("adam", 0)
-    history = load_history(Run("adam", 0))
+    history = load_results(study).histories["adam", 0]
     assert list(history["epoch"]) == [1, 2, 3, 4]
     assert list(history["held_out_loss"]) == [2.0, 1.5, 1.2, 1.0]
 
 
-@pytest.mark.parametrize("cell", ["", "nan"])
-def test_history_with_a_loss_that_is_no_number(finish: Finish, cell: str) -> None:
-    finish("adam", 0)
-    path = Path(Run("adam", 0).directory, "history.csv")
-    path.write_text(path.read_text().replace(",1.0,", f",{cell},"))
-    assert load_history(Run("adam", 0))["held_out_loss"].isna().tolist() == [False, False, False, True]
+def test_history_of_a_run_that_diverged(study: Study, finish: Finish, history_rows: Callable) -> None:
+    finish("adam", 0, history=history_rows([2.0, float("nan")], [40.0, 10.0]))
+    assert load_results(study).histories["adam", 0]["train_loss"].isna().tolist() == [False, True]
 
 
-def test_history_of_a_run_that_diverged_as_it_is_written(finish: Finish, history_rows: Callable) -> None:
-    finish("adam", 0)
-    rows = history_rows([2.0, float("nan")], [40.0, 10.0])
-    write_history(Path(Run("adam", 0).directory, "history.csv"), rows)
-    assert load_history(Run("adam", 0))["train_loss"].isna().tolist() == [False, True]
-
-
-@pytest.mark.parametrize("text", ["", "epoch,loss\n1,2\n", "\x00\x01", "epoch,learning_rate\n"])
-def test_damaged_history(finish: Finish, text: str) -> None:
-    finish("adam", 0)
-    Path(Run("adam", 0).directory, "history.csv").write_text(text)
-    with pytest.raises(RecordError, match=r"results/runs/adam/seed0/history\.csv"):
-        load_history(Run("adam", 0))
-
-
-def test_history_with_words_for_numbers(finish: Finish) -> None:
-    finish("adam", 0)
-    path = Path(Run("adam", 0).directory, "history.csv")
-    path.write_text(path.read_text().replace("60.0", "sixty"))
-    with pytest.raises(RecordError, match="sixty"):
-        load_history(Run("adam", 0))
-
-
-def test_missing_history(finish: Finish) -> None:
-    finish("adam", 0)
-    with pytest.raises(RecordError, match=r"seed1/history\.csv is missing"):
-        load_history(Run("adam", 1))
+def test_history_with_words_for_numbers(study: Study, finish: Finish, history_rows: Callable) -> None:
+    finish("adam", 0, history=[*history_rows([2.0], [40.0]), {"epoch": "two"}])
+    problem = of(load_runs(study), "adam", 0).problem
+    assert "holds no epochs of a run: could not convert string to float: 'two'" in problem
 
 
 def test_a_study_written_as_json_is_read_back_whole(study: Study, tmp_path: Path) -> None:

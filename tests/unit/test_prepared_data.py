@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +99,14 @@ def test_replaced_arrays_are_named(data: Path) -> None:
     assert "is not the array that data.json describes" in refusal(data, "train_images.npy")
     images.unlink()
     assert "No such file" in refusal(data, "train_images.npy")
+
+
+@pytest.mark.parametrize("name", ["data.json", "train_images.npy"])
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+def test_what_is_no_file_is_named(data: Path, name: str, make: Callable[[Path], None]) -> None:
+    (data / name).unlink()
+    make(data / name)
+    assert "cannot be read: it is not a regular file" in refusal(data, name)
 
 
 def test_a_description_cut_off_anywhere_is_refused(data: Path) -> None:

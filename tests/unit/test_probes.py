@@ -12,7 +12,7 @@ import train as train_script
 from ablation.config.catalog import built_in
 from ablation.config.settings import complete, flat, merge, spec_json
 from ablation.data.arrays import Description, digest_of, digest_of_all
-from ablation.runs.records import read_probe
+from ablation.runs.records import check_files, read_probe, read_record
 from ablation.runs.step_trace import read_steps
 from ablation.training import loop
 from ablation.training.data import Data, ImageSet
@@ -217,7 +217,8 @@ def test_both_scripts_train_the_same_run(tmp_path, monkeypatch):
     )
     probe_script.main()
 
-    record, steps = read_probe(probed / "probe.json"), read_steps(run / "steps.npz")
+    record, steps = read_probe(probed / "probe.json"), read_steps(run, read_record(run / "metrics.json"))
+    check_files(run, read_record(run / "metrics.json"))
     history = (run / "history.csv").read_text().splitlines()[1:]
     assert list(record.train_losses) == [float(line.split(",")[2]) for line in history]
     assert [step.step for step in record.steps] == [4, 8]

@@ -5,7 +5,7 @@ import inspect
 import pytest
 import snakemake.api  # first: the others import each other
 from snakemake.dag import DAG
-from snakemake.jobs import Job
+from snakemake.jobs import Job, Reason
 from snakemake.modules import WorkflowModifier
 from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.workflow import Workflow
@@ -56,8 +56,9 @@ def test_without_config_files_it_is_the_default(tmp_path):
         (Workflow, ["is_main_process", "current_basedir"]),
         (WorkflowModifier, ["parent_modifier"]),
         (JobScheduler, ["_executor"]),
-        (DAG, ["needrun_jobs"]),
-        (Job, ["is_local", "resources", "wildcards_dict"]),
+        (DAG, ["needrun_jobs", "reason"]),
+        (Reason, ["forced"]),
+        (Job, ["is_local", "output", "resources", "wildcards_dict"]),
         (Executor, ["next_seconds_between_status_checks"]),
         (RemoteExecutor, ["next_seconds_between_status_checks", "wait"]),
     ],

@@ -8,6 +8,8 @@ import pytest
 PACKED = ["--config", 'jobs={"pack_seeds": true}']
 RUNS = [(variant, seed) for variant in ("adam", "sgd", "exploding") for seed in (0, 1)]
 
+LOG = "results/runs/{}/seed{}/train.log"
+
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory, new_project):
@@ -20,7 +22,7 @@ def packed(tmp_path_factory, new_project):
 
 def results(project, variant, seed):
     record = json.loads(project.read(f"results/runs/{variant}/seed{seed}/metrics.json"))
-    return {key: value for key, value in record.items() if key != "cost"}
+    return {key: value for key, value in record.items() if key not in ("cost", "checksum")}
 
 
 def test_packed_runs_have_the_results_of_single_ones(packed, finished):
@@ -42,6 +44,16 @@ def test_a_finished_run_is_not_trained_again_with_its_neighbour(packed):
     assert result.returncode == 0, result.stdout
     assert "was finished by an earlier job" in packed.read("results/runs/sgd/seed0/train.log")
     assert "epoch   2/2" in packed.read("results/runs/sgd/seed1/train.log")
+
+
+@pytest.mark.parametrize("force", [["results/runs/sgd/seed0/metrics.json", "--force"], ["-R", "train"]])
+def test_what_is_forced_is_trained_again(packed, force):
+    lengths = {run: len(packed.read(LOG.format(*run))) for run in RUNS}
+    result = packed.snakemake(*force, *PACKED)
+    assert result.returncode == 0, result.stdout
+    forced = [run for run in RUNS if "-R" in force or run[0] == "sgd"]
+    news = {run: packed.read(LOG.format(*run))[lengths[run] :] for run in RUNS}
+    assert [run for run in RUNS if news[run] and "was finished by an earlier job" not in news[run]] == forced
 
 
 def test_the_rule_has_the_same_name_whatever_a_job_trains(packed):

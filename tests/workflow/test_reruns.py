@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ablation.runs.records import read_record, write_record
+
 CONFIG = "config/study.yaml"
 STUDY = """\
 study: reruns
@@ -319,9 +321,10 @@ def test_without_snakemake_s_notes_nothing_is_trained_and_the_report_names_what_
 def test_results_of_other_data_are_outdated(study):
     """As they are where somebody prepared other data and trained nothing again."""
     metrics = study.folder / "results/runs/plain-fast/seed0/metrics.json"
-    record = json.loads(metrics.read_text())
-    assert record["origin"]["data_digest"] == json.loads(study.read("results/data/images/data.json"))["digest"]
-    metrics.write_text(json.dumps(record | {"origin": record["origin"] | {"data_digest": "0" * 16}}))
+    record = read_record(metrics)
+    assert record.origin.data_digest == json.loads(study.read("results/data/images/data.json"))["digest"]
+    origin = record.origin.model_copy(update={"data_digest": "0" * 16})
+    write_record(metrics, record.model_copy(update={"origin": origin}))
     assert trained(jobs(study)) == []
     assert study.snakemake(config=CONFIG).returncode == 0
     assert "made with other data" in study.read("results/report.md")

@@ -1,4 +1,4 @@
-# What is checked before a job is submitted to SLURM, and what is cancelled after a failure.
+# What is checked and forgotten before the first job starts, and what is cancelled after a failure.
 
 
 def cancel_what_runs():
@@ -42,3 +42,4 @@ onstart:
             cluster.check_requests(submitted, "profiles/submitit/config.yaml")
     except cluster.ClusterError as error:
         raise WorkflowError(for_terminal(error))
+    finished_runs.forget(snakemake_calls.forced_outputs(workflow))

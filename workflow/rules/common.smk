@@ -25,6 +25,7 @@ from ablation.data.identity import data_identity
 from ablation.data.image_files import DataError
 from ablation.config.loading import load_study
 from ablation.cluster.machine import has_gpu, set_environment, use_warm_python
+from ablation.runs import finished as finished_runs
 from ablation.runs.provenance import script_digest, training_digest
 from ablation.config.settings import spec, spec_json
 from ablation.runs.results import check_results, code_of_finished, data_folder, digest_of_prepared

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 
 from ablation.analysis.figures import save, table_histories, training_curves
-from ablation.analysis.runs import load_runs, read_study
+from ablation.analysis.runs import load_results, read_study
 from ablation.analysis.tables import table_of
 from ablation.config import matrix
 from ablation.errors import errors_for_users
@@ -28,7 +28,7 @@ def main() -> None:
     with errors_for_users():
         study = read_study(arguments.study)
         table = table_of(study, arguments.table)
-        histories = table_histories(table, load_runs(study, matrix.runs_of_table(study, table)))
+        histories = table_histories(table, load_results(study, matrix.runs_of_table(study, table)))
         save(training_curves(histories, table.title), arguments.output)
 
 

@@ -1,10 +1,14 @@
-"""Atomic writes: a file is written whole or not at all. No torch."""
+"""Files, written whole or not at all, and read only where they are files. No torch."""
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 
 
@@ -56,3 +60,36 @@ def write_text(path: str | Path, text: str) -> None:
     """Write a text file whole."""
     with atomic_write(path) as aside:
         aside.write_text(text, encoding="utf-8")
+
+
+def open_file(path: str | Path) -> BufferedReader:
+    """Open a regular file to read.
+
+    Raises:
+        OSError: it is missing, may not be read, or is something else: a pipe would wait for ever for who writes to it.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return open(descriptor, "rb")
+
+
+def read_file(path: str | Path) -> bytes:
+    """The content of a regular file.
+
+    Raises:
+        OSError: as `open_file`.
+    """
+    with open_file(path) as file:
+        return file.read()
+
+
+def digest_of_file(path: str | Path) -> str:
+    """The SHA-256 of a regular file, as `sha256sum` prints it.
+
+    Raises:
+        OSError: as `open_file`.
+    """
+    with open_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,6 +1,6 @@
 """Histories of runs -> figures. No torch.
 
-In: frames of `runs.load_history`. Out: matplotlib figures, and files that are the same whenever they are made.
+In: what `runs.load_results` has of them. Out: matplotlib figures, and files that are the same whenever they are made.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from ablation.analysis.runs import load_history
-from ablation.config.matrix import Run
+from ablation.analysis.runs import Results
 from ablation.config.study import Table
 from ablation.escaping import for_figure
 from ablation.files import atomic_write
@@ -57,14 +56,12 @@ METADATA = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}
 HistoriesByLabel = Mapping[str, Sequence[pd.DataFrame]]
 
 
-def table_histories(table: Table, runs: pd.DataFrame) -> HistoriesByLabel:
+def table_histories(table: Table, results: Results) -> HistoriesByLabel:
     """The epochs of the runs behind each row of a table, by label: the completed ones or, where all diverged, those.
 
     A variant that is in several rows is shown once, under its first label.
-
-    Raises:
-        RecordError: a run has lost its history.
     """
+    runs = results.runs
     histories: dict[str, list[pd.DataFrame]] = {}
     labels: dict[str, str] = {}
     for row in table.rows:
@@ -74,7 +71,7 @@ def table_histories(table: Table, runs: pd.DataFrame) -> HistoriesByLabel:
         taken = label + suffix in histories
         name = f"{label}{suffix}, {variant}" if taken else label + suffix
         if seeds:
-            histories[name] = [load_history(Run(variant, seed)) for seed in seeds]
+            histories[name] = [results.histories[variant, seed] for seed in seeds]
     return histories
 
 

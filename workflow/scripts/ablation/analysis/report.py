@@ -33,7 +33,7 @@ LOSSES = {
     "diverged": "the loss became infinite or NaN; a result, left out of all means.",
     "missing": "there is no result.",
     "outdated": "the result was made with settings or data that are no longer those of the study.",
-    "damaged": "the result cannot be read.",
+    "damaged": "the result is not what the run wrote, or cannot be read.",
 }
 # Snakemake may take these results for done: only `--force` reruns them.
 FORCED = ("diverged", "outdated", "damaged")

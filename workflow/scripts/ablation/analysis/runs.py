@@ -1,14 +1,17 @@
 """Finished runs -> data frames. No torch.
 
 In: a `Study` and the files of its runs, below the working directory. Out: one row a run, finished or not, and the
-epochs of a run. Accuracies are top-1 in percent, losses means over the images, times seconds, memory bytes.
+epochs and steps of the finished ones. Each file is read once, and checked: a run with a damaged one has no results.
+Accuracies are top-1 in percent, losses means over the images, times seconds, memory bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
 
 import pandas as pd
 from pydantic import ValidationError
@@ -21,14 +24,25 @@ from ablation.config.study import Study
 from ablation.config.texts import snakemake_command
 from ablation.data.arrays import Description
 from ablation.runs.provenance import training_digest
-from ablation.runs.records import HISTORY_COLUMNS, ProbeRecord, RecordError, RunRecord, read_record
+from ablation.runs.records import (
+    HISTORY,
+    HISTORY_COLUMNS,
+    ProbeRecord,
+    RecordError,
+    RunRecord,
+    read_file_of,
+    read_record,
+)
 from ablation.runs.results import prepared_data
+from ablation.runs.step_trace import read_steps
 
 FINISHED = ("completed", "diverged")
 # Whether a run's code is that of today.
 CURRENT, EARLIER = "current", "earlier"
 LOST = ("missing", "outdated", "damaged")
+# By variant and seed.
 Histories = Mapping[tuple[str, int], pd.DataFrame]
+Traces = Mapping[tuple[str, int], pd.DataFrame]
 COLUMNS = {
     "variant": "object",
     "seed": "int64",
@@ -69,76 +83,99 @@ def read_study(path: str | Path) -> Study:
         raise ValueError(f"{path} holds no valid study; delete it and run `{snakemake_command(path)}`") from error
 
 
+@dataclass(frozen=True)
+class Results:
+    """One row a run, with the columns `COLUMNS`; the epochs of the finished ones, and their steps if they have some."""
+
+    runs: pd.DataFrame
+    histories: Histories
+    traces: Traces
+
+
+class LoadedRun(NamedTuple):
+    """The status of a run; the rest is set where it is finished, but for the steps of one that records none."""
+
+    status: str
+    problem: str = ""
+    record: RunRecord | None = None
+    history: pd.DataFrame | None = None
+    trace: pd.DataFrame | None = None
+
+
 def load_runs(study: Study, chosen: Iterable[Run] | None = None) -> pd.DataFrame:
-    """One row a run, of the whole matrix or the chosen ones, in their order, with the columns `COLUMNS`.
+    """The rows of `load_results`."""
+    return load_results(study, chosen).runs
 
-    `status` is that of the record, or `missing` (no record), `damaged` (not readable) or `outdated` (of other settings
-    or other data than now). A run of these three has no results here, so none can slip into a table; `problem` says
-    why. It also tells what is odd about a finished run.
+
+def load_results(study: Study, chosen: Iterable[Run] | None = None) -> Results:
+    """The runs of the whole matrix or the chosen ones, in their order.
+
+    `status` is that of the record, or `missing` (no record), `damaged` (the record, the history or the steps are not
+    what the run wrote, or not readable) or `outdated` (of other settings or other data than now). A run of these three
+    has no results here, so none can slip into a table; `problem` says why. It also tells what is odd about a finished
+    run.
     """
+    data, settings = prepared_data(study), study.matrix.settings
     runs = matrix.runs(study) if chosen is None else chosen
-    data = prepared_data(study)
-    rows = [_row(run, study.matrix.settings[run.variant], data) for run in runs]
-    return frame(rows, COLUMNS)
+    loaded = {run: _load(run, settings[run.variant], data) for run in runs}
+    return Results(
+        runs=frame([_row(run, each, settings[run.variant]) for run, each in loaded.items()], COLUMNS),
+        histories={(run.variant, run.seed): each.history for run, each in loaded.items() if each.history is not None},
+        traces={(run.variant, run.seed): each.trace for run, each in loaded.items() if each.trace is not None},
+    )
 
 
-def load_history(run: Run) -> pd.DataFrame:
+def _load(run: Run, settings: RunSettings, data: Description | None) -> LoadedRun:
+    try:
+        record = read_record(run.metrics)
+        if problem := _outdated(record, settings, data):
+            return LoadedRun("outdated", problem)
+        history = read_history(run.directory, record)
+        trace = read_steps(run.directory, record) if settings.record_steps else None
+        problem = batch_problem(settings, data.counts["train"]) if data else ""
+        return LoadedRun(record.status, problem, record, history, trace)
+    except FileNotFoundError:
+        return LoadedRun("missing")
+    except RecordError as error:
+        return LoadedRun("damaged", str(error))
+
+
+def _outdated(record: RunRecord, settings: RunSettings, data: Description | None) -> str:
+    """Why a record is none of these settings, or of these data; else nothing."""
+    if changed := changes_text(record.spec, spec(settings)):
+        return f"made with other settings: {changed}"
+    if data and data.digest != record.origin.data_digest:
+        return f"made with other data than those of digest {data.digest}"
+    return ""
+
+
+def read_history(directory: str | PurePath, record: RunRecord) -> pd.DataFrame:
     """The epochs of a run, with the columns `HISTORY_COLUMNS`; losses of a diverged run may be NaN or infinite.
 
     Raises:
         RecordError: `history.csv` is missing or damaged.
     """
-    path = Path(run.directory, "history.csv")
+    content = read_file_of(directory, record, HISTORY)
     try:
-        history = pd.read_csv(path, dtype="float64")
+        history = pd.read_csv(BytesIO(content), dtype="float64")
         if tuple(history.columns) != HISTORY_COLUMNS:
             raise ValueError(f"its columns are {', '.join(history.columns)}; expected {', '.join(HISTORY_COLUMNS)}")
         return history.astype({"epoch": "int64"})
-    except (OSError, ValueError) as error:
-        raise RecordError(
-            f"{path} is missing or damaged: {error}. `{snakemake_command(run.metrics, '--force')}` reruns it"
-        ) from error
+    except ValueError as error:
+        raise RecordError(f"{Path(directory, HISTORY)} holds no epochs of a run: {error}") from error
 
 
-def load_histories(runs: pd.DataFrame) -> dict[tuple[str, int], pd.DataFrame]:
-    """The epochs of each finished run, by variant and seed.
-
-    Raises:
-        RecordError: a finished run has lost its history.
-    """
-    finished = runs.loc[runs["status"].isin(FINISHED), ["variant", "seed"]]
-    return {key: load_history(Run(*key)) for key in finished.itertuples(index=False, name=None)}
-
-
-def _row(run: Run, settings: RunSettings, data: Description | None) -> dict[str, Any]:
-    row = {"variant": run.variant, "seed": run.seed, "directory": str(run.directory), "problem": ""}
-    if not Path(run.metrics).exists():
-        return row | {"status": "missing"}
-    try:
-        record = read_record(run.metrics)
-        _check(record, run)
-    except RecordError as error:
-        return row | {"status": "damaged", "problem": str(error)}
-    changed = changes_text(record.spec, spec(settings))
-    if changed:
-        return row | {"status": "outdated", "problem": f"made with other settings: {changed}"}
-    if data and data.digest != record.origin.data_digest:
-        return row | {"status": "outdated", "problem": f"made with other data than those of digest {data.digest}"}
-    problem = batch_problem(settings, data.counts["train"]) if data else ""
-    return row | _figures(record) | {"code": code_of(record, settings), "problem": problem}
+def _row(run: Run, loaded: LoadedRun, settings: RunSettings) -> dict[str, Any]:
+    row = {"variant": run.variant, "seed": run.seed, "directory": str(run.directory)}
+    row |= {"status": loaded.status, "problem": loaded.problem}
+    if loaded.record is None:
+        return row
+    return row | _figures(loaded.record) | {"code": code_of(loaded.record, settings)}
 
 
 def code_of(record: RunRecord | ProbeRecord, settings: RunSettings, *, probed: bool = False) -> str:
     """Whether the code that made a record is that of today."""
     return CURRENT if record.origin.code_digest == training_digest(settings, probed=probed) else EARLIER
-
-
-def _check(record: RunRecord, run: Run) -> None:
-    """A record must be that of its folder and, of a completed run, have the results that tables need."""
-    if (record.variant, record.seed) != (run.variant, run.seed):
-        raise RecordError(f"{run.metrics} is the record of variant {record.variant}, seed {record.seed}")
-    if record.status == "completed" and (record.best is None or record.last is None):
-        raise RecordError(f"{run.metrics} says completed, but names no accuracy")
 
 
 def changes_text(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
@@ -150,7 +187,6 @@ def _figures(record: RunRecord) -> dict[str, Any]:
     scores = {"best": record.best, "last": record.last, "averaged": record.averaged}
     versions = " ".join(f"{name} {version}" for name, version in sorted(record.origin.versions.items()))
     return {
-        "status": record.status,
         **{f"{name}_accuracy": score.test_accuracy for name, score in scores.items() if score is not None},
         "best_epoch": None if record.best is None else record.best.epoch,
         "epochs": record.epochs,

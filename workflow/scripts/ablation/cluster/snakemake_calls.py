@@ -53,6 +53,12 @@ def jobs_to_run(workflow: Any) -> list[Any]:
     return list(workflow.dag.needrun_jobs())
 
 
+def forced_outputs(workflow: Any) -> list[str]:
+    """The outputs of the jobs that run because the user forces them, by `--force`, `-R` or the like."""
+    jobs = [job for job in jobs_to_run(workflow) if workflow.dag.reason(job).forced]
+    return [str(path) for job in jobs for path in job.output]
+
+
 def jobs_to_submit(workflow: Any) -> list[Any]:
     """Those of them that are not for the machine that Snakemake runs on."""
     return [job for job in jobs_to_run(workflow) if not job.is_local]

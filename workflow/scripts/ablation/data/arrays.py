@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError, model_validator
 
 from ablation.config.texts import snakemake_command
+from ablation.files import open_file, read_file
 
 # Raise it when the same images become other arrays, or `data.json` another form: then all data are prepared again.
 VERSION: Literal[2] = 2
@@ -79,7 +80,7 @@ def read_description(folder: Path) -> Description:
     """
     path = folder / "data.json"
     try:
-        return Description.model_validate_json(path.read_bytes())
+        return Description.model_validate_json(read_file(path))
     except OSError as error:
         raise PreparedDataError(f"{path}: cannot be read: {error.strerror}. {_remedy(folder)}") from error
     except ValidationError as error:
@@ -97,7 +98,7 @@ def read_array(folder: Path, name: str, digest: str) -> np.ndarray:
     """
     path = folder / f"{name}.npy"
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             array = np.lib.format.read_array(file, allow_pickle=False)
     except Exception as error:  # what numpy raises depends on the damage
         reason = getattr(error, "strerror", None) or error

@@ -17,7 +17,7 @@ import torch
 
 from ablation.config.settings import changes
 from ablation.escaping import for_terminal
-from ablation.files import atomic_write
+from ablation.files import atomic_write, read_file
 
 FORMAT = "ablation checkpoint 1, sha256"
 # Raise it when `state_dict` of the training, or of a part of it, holds something else than before.
@@ -77,7 +77,7 @@ def read_state(path: Path) -> dict[str, Any]:
     Raises:
         DamagedCheckpointError: the checksum is not that of the content, or that is no state of a run.
     """
-    header, _, payload = path.read_bytes().partition(b"\n")
+    header, _, payload = read_file(path).partition(b"\n")
     if header.decode(errors="replace") != f"{FORMAT} {hashlib.sha256(payload).hexdigest()}":
         raise DamagedCheckpointError(f"{path.stat().st_size:,} bytes do not match their checksum")
     try:

@@ -88,6 +88,7 @@ def clear(directory: Path) -> None:
 
 def save_weights(path: Path, weights: Weights) -> None:
     """Write a state dict whole; `torch.load(path, weights_only=True)` reads it."""
-    torch.save(weights, buffer := BytesIO())  # to a full disk it would not say why it cannot write
+    # To a full disk torch would not say why it cannot write; and it would write the name of the file, which changes.
+    torch.save(weights, buffer := BytesIO())
     with atomic_write(path) as aside:
         aside.write_bytes(buffer.getbuffer())

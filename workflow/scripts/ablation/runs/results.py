@@ -15,8 +15,9 @@ from ablation.config.settings import RunSettings, spec
 from ablation.config.study import Study
 from ablation.data.arrays import Description, PreparedDataError, read_description
 from ablation.escaping import for_shell
+from ablation.files import read_file
 from ablation.runs.provenance import training_digest
-from ablation.runs.records import RecordError, read_record
+from ablation.runs.records import RecordError, read_probe, read_record
 
 
 def check_results(study: Study, results: Path = Path("results")) -> None:
@@ -63,7 +64,7 @@ def is_finished(run: Run, settings: RunSettings, data: str | None, *, keep: bool
     """Whether a run has a result that Snakemake would keep: of these settings, data and, but for `keep`, code."""
     try:
         record = read_record(run.metrics)
-    except (OSError, RecordError):
+    except (FileNotFoundError, RecordError):
         return False
     same_run = record.spec == spec(settings) and data in (None, record.origin.data_digest)
     return same_run and (keep or record.origin.code_digest == training_digest(settings))
@@ -72,14 +73,14 @@ def is_finished(run: Run, settings: RunSettings, data: str | None, *, keep: bool
 def code_of_finished(paths: Iterable[str], settings: Mapping[str, Any], data: str | None) -> str | None:
     """The digest of the code that made these records, where they are of these settings and of the data of that digest.
 
-    None where one of them is not, or is missing: today's code makes it.
+    None where one of them is not, or is missing or damaged: today's code makes it.
     """
-    records = [_read(Path(path)) for path in paths]
-    origins = [record.get("origin", {}) for record in records]
-    of_now = all(record.get("spec") == settings for record in records) and all(
-        origin.get("data_digest") == data for origin in origins
-    )
-    return origins[0].get("code_digest") if of_now and origins else None
+    try:
+        records = [read_probe(path) if path.endswith("probe.json") else read_record(path) for path in paths]
+    except (FileNotFoundError, RecordError):
+        return None
+    of_now = all((record.spec, record.origin.data_digest) == (settings, data) for record in records)
+    return records[0].origin.code_digest if of_now and records else None
 
 
 def digest_of_prepared(folder: Path, identity: str) -> str | None:
@@ -90,7 +91,7 @@ def digest_of_prepared(folder: Path, identity: str) -> str | None:
 
 def _read(path: Path) -> dict[str, Any]:
     """A record of any version; empty where it is missing or damaged."""
-    with suppress(OSError, ValueError):
-        record = json.loads(path.read_bytes())
+    with suppress(OSError, ValueError, RecursionError):
+        record = json.loads(read_file(path))
         return record if isinstance(record, dict) else {}
     return {}

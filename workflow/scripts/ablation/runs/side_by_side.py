@@ -1,8 +1,6 @@
 """Several runs in one job, each in a process of its own.
 
 They are forked from this process, which has imported torch once for all, and write to the log in their own directory.
-Snakemake removes all results of a job that failed, or that reruns for one of them. So a finished run keeps a copy of
-its record, as `finished.json`, and the next job puts it back rather than train again.
 """
 
 from __future__ import annotations
@@ -10,18 +8,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from ablation.escaping import for_terminal
 from ablation.runs.interruption import RESUME_LATER, SIGNALS
 from ablation.runs.leaving import leave_after
-from ablation.runs.records import Origin, RecordError, read_record, write_record
 
 LOG = "train.log"
-FINISHED_RECORD = "finished.json"
 # Of a run that was asked to end before it listened, and so before it did anything.
 ENDED_EARLY = {-number for number in SIGNALS}
 
@@ -45,25 +41,6 @@ def train_side_by_side(directories: Sequence[Path], train: Callable[[Path], None
     if not any(statuses):
         return 0
     return RESUME_LATER if set(statuses) <= {0, RESUME_LATER, *ENDED_EARLY} else 1
-
-
-def put_back(directory: Path, spec: Mapping[str, Any], origin: Origin, *, keep: bool) -> bool:
-    """Whether an earlier job finished this run, with the same settings, code and data; then its record is put back.
-
-    With `keep`, the code may be another.
-    """
-    path = directory / FINISHED_RECORD
-    try:
-        record = read_record(path)
-    except (FileNotFoundError, RecordError):
-        return False
-    same_code = keep or record.origin.code_digest == origin.code_digest
-    same_run = (record.spec, record.origin.data_digest) == (spec, origin.data_digest)
-    if not (same_code and same_run and (directory / (record.best_model or FINISHED_RECORD)).exists()):
-        return False
-    write_record(directory / "metrics.json", record)
-    print("was finished by an earlier job", flush=True)
-    return True
 
 
 def _fork(directory: Path, train: Callable[[Path], None]) -> int:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import zipfile
-from pathlib import Path
+from io import BytesIO
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ablation.config.texts import snakemake_command
 from ablation.files import atomic_write
-from ablation.runs.records import RecordError
+from ablation.runs.records import RecordError, RunRecord, read_file_of
 
+STEPS = "steps.npz"
 # Steps are counted from 1 over the whole run; the loss is without L1 penalty, the gradient's l2 norm before clipping.
 STEP_COLUMNS = ("step", "epoch", "loss", "gradient_norm")
 
@@ -26,17 +27,15 @@ def write_steps(path: str | Path, epochs: np.ndarray, losses: np.ndarray, gradie
         np.savez(aside, **arrays)
 
 
-def read_steps(path: str | Path) -> pd.DataFrame:
+def read_steps(directory: str | PurePath, record: RunRecord) -> pd.DataFrame:
     """The trace as a frame with the columns `STEP_COLUMNS`; losses of a diverged run may be NaN or infinite.
 
     Raises:
         RecordError: the file is missing or damaged.
     """
+    content = read_file_of(directory, record, STEPS)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(BytesIO(content), allow_pickle=False) as arrays:
             return pd.DataFrame({name: arrays[name] for name in STEP_COLUMNS})
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        run = Path(path).with_name("metrics.json")
-        raise RecordError(
-            f"{path} is missing or damaged: {error}. `{snakemake_command(run, '--force')}` reruns it"
-        ) from error
+    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise RecordError(f"{Path(directory, STEPS)} holds no steps of a run: {error}") from error

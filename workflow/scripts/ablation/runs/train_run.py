@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -10,10 +11,10 @@ import numpy as np
 
 from ablation.config.settings import spec
 from ablation.runs import directory as run_directory
-from ablation.runs import job, records, step_trace
+from ablation.runs import finished, job, records, step_trace
 from ablation.runs.checkpoint import remove_checkpoints
 from ablation.runs.progress import peak_memory
-from ablation.runs.side_by_side import FINISHED_RECORD, put_back, train_side_by_side
+from ablation.runs.side_by_side import train_side_by_side
 from ablation.training.data import Data, load_data
 from ablation.training.loop import Training
 from ablation.training.meters import Clock, StepTrace
@@ -26,7 +27,7 @@ def train_runs(arguments: argparse.Namespace) -> int:
     if len(arguments.run) > 1:
         return train_side_by_side(arguments.run, train)
     train(*arguments.run)
-    (arguments.run[0] / FINISHED_RECORD).unlink(missing_ok=True)
+    finished.forget([str(arguments.run[0] / finished.RECORD)])
     return 0
 
 
@@ -41,21 +42,26 @@ def train_run(arguments: argparse.Namespace, directory: Path) -> None:
     context = job.start(arguments, directory)
     with run_directory.locked(directory):
         data = load_data(arguments.data, context.device)
-        if put_back(directory, spec(context.settings), job.origin(context, data), keep=arguments.keep):
+        if finished.put_back(directory, wanted(context, data, keep=arguments.keep)):
             return
         clock = Clock(context.device)
         training = Training.start(context.settings, data, context.seed, context.device)
         job.train_on(context, training, data, clock)
-        best_model = save_all(directory, training)
-        done = record(context, training, data, clock, best_model)
+        files = save_all(directory, training)
+        done = record(context, training, data, clock, files)
         if len(arguments.run) > 1:
-            records.write_record(directory / FINISHED_RECORD, done)
-        records.write_record(directory / "metrics.json", done)
+            records.write_record(directory / finished.COPY, done)
+        records.write_record(directory / finished.RECORD, done)
         remove_checkpoints(directory)
 
 
+def wanted(context: job.RunContext, data: Data, *, keep: bool) -> finished.Wanted:
+    """What must be the same in a finished run for this job to put it back."""
+    return finished.Wanted(context.study, spec(context.settings), job.origin(context, data), keep)
+
+
 def record(
-    context: job.RunContext, training: Training, data: Data, clock: Clock, best_model: str | None
+    context: job.RunContext, training: Training, data: Data, clock: Clock, files: Mapping[str, str]
 ) -> records.RunRecord:
     """What `metrics.json` says."""
     outcome = training.outcome
@@ -70,27 +76,30 @@ def record(
         best=outcome.best,
         last=outcome.last,
         averaged=outcome.averaged,
-        best_model=best_model,
+        best_model=files.get("best_model"),
         held_out_part=data.held_out_part,
         cost=cost(training, clock, len(data.train)),
         origin=job.origin(context, data),
+        files=records.digests_of_files(context.directory, files.values()),
     )
 
 
-def save_all(directory: Path, training: Training) -> str | None:
-    """Write everything but the record; return the best model's file name."""
-    settings, outcome = training.settings, training.outcome
-    records.write_history(directory / "history.csv", outcome.history)
+def save_all(directory: Path, training: Training) -> dict[str, str]:
+    """Write everything but the record; return the files' names by what they hold."""
+    outcome, files = training.outcome, {"history": records.HISTORY}
+    records.write_history(directory / records.HISTORY, outcome.history)
     if training.trace is not None:
-        save_steps(directory / "steps.npz", training.trace)
-    if outcome.averaged is not None and outcome.averaged_weights is not None:
-        name = run_directory.weights_name("averaged_model", settings, outcome.averaged.test_accuracy)
-        run_directory.save_weights(directory / name, outcome.averaged_weights)
-    if outcome.best is None or outcome.best_weights is None:
-        return None
-    name = run_directory.weights_name("best_model", settings, outcome.best.test_accuracy)
-    run_directory.save_weights(directory / name, outcome.best_weights)
-    return name
+        files["steps"] = step_trace.STEPS
+        save_steps(directory / step_trace.STEPS, training.trace)
+    models = {
+        "averaged_model": (outcome.averaged, outcome.averaged_weights),
+        "best_model": (outcome.best, outcome.best_weights),
+    }
+    for kind, (score, weights) in models.items():
+        if score is not None and weights is not None:
+            files[kind] = run_directory.weights_name(kind, training.settings, score.test_accuracy)
+            run_directory.save_weights(directory / files[kind], weights)
+    return files
 
 
 def save_steps(path: Path, trace: StepTrace) -> None:

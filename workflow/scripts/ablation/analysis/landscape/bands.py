@@ -1,8 +1,7 @@
 """Loss landscape of two models, without and with an ingredient (batch normalisation) -> frames. No torch.
 
-In: a study with a landscape section, the frame of `runs.load_runs`, the histories of the finished runs, and for the
-bands their `steps.npz`. Out: the band of losses over the learning rates, and which learning rates train. Without any
-finished run the frames are empty.
+In: a study with a landscape section, and what `runs.load_results` has of its runs. Out: the band of losses over the
+learning rates, and which learning rates train. Without any finished run the frames are empty.
 
 Losses are means over a batch, accuracies top-1 in percent, steps and epochs are counted from 1.
 """
@@ -11,16 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ablation.analysis.frames import frame, joined
 from ablation.analysis.landscape.files import TABLES
-from ablation.analysis.runs import FINISHED, Histories
+from ablation.analysis.runs import FINISHED, Histories, Traces
 from ablation.config.study import Landscape, Study
-from ablation.runs.step_trace import read_steps
 
 
 def left_out(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
@@ -32,17 +29,13 @@ def left_out(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
     return frame(lines, TABLES["left_out"])
 
 
-def bands(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
-    """One line a model, seed and step: minimum and maximum of the training loss over the band's learning rates.
-
-    Raises:
-        RecordError: a completed run of a band has lost its steps.
-    """
+def bands(study: Study, runs: pd.DataFrame, traces: Traces) -> pd.DataFrame:
+    """One line a model, seed and step: minimum and maximum of the training loss over the band's learning rates."""
     smoothing_steps = landscape_of(study).smoothing_steps
-    parts = [
-        _band(of_band["directory"], smoothing_steps).assign(model=label, seed=seed, learning_rates=len(of_band))
-        for label, seed, of_band in _runs_of_bands(study, runs)
-    ]
+    parts = []
+    for label, seed, of_band in _runs_of_bands(study, runs):
+        band = _band([traces[variant, seed] for variant in of_band["variant"]], smoothing_steps)
+        parts.append(band.assign(model=label, seed=seed, learning_rates=len(of_band)))
     return joined(parts, TABLES["bands"])
 
 
@@ -61,10 +54,10 @@ def _runs_of_bands(study: Study, runs: pd.DataFrame) -> Iterator[tuple[str, int,
                 yield model.label, int(seed), of_band
 
 
-def _band(directories: Iterable[str], smoothing_steps: int) -> pd.DataFrame:
-    """The band of the runs in these directories, at the steps that all of them have."""
-    traces = [read_steps(Path(directory, "steps.npz")).set_index(["step", "epoch"]) for directory in directories]
-    losses = pd.concat([trace["loss"] for trace in traces], axis=1, join="inner", keys=range(len(traces)))
+def _band(traces: Iterable[pd.DataFrame], smoothing_steps: int) -> pd.DataFrame:
+    """The band of the runs with these steps, at those that all of them have."""
+    of_runs = [trace.set_index(["step", "epoch"])["loss"] for trace in traces]
+    losses = pd.concat(of_runs, axis=1, join="inner", keys=range(len(of_runs)))
     # float32 on disk: the running mean and the widths are taken in double precision.
     losses = losses.astype("float64")
     smoothed = losses.rolling(smoothing_steps, center=True, min_periods=1).mean()

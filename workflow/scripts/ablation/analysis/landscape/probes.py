@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from itertools import product
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,11 +66,10 @@ def probe_states(study: Study, loaded: Probes, histories: Histories) -> pd.DataF
 
 
 def _load_probe(study: Study, run: Run) -> LoadedProbe:
-    if not Path(run.probe).exists():
-        return LoadedProbe("missing")
     try:
         record = read_probe(run.probe)
-        _check(record, run)
+    except FileNotFoundError:
+        return LoadedProbe("missing")
     except RecordError as error:
         return LoadedProbe("damaged", str(error))
     changed = _changed(record, study)
@@ -80,15 +78,6 @@ def _load_probe(study: Study, run: Run) -> LoadedProbe:
     if digest_of_data(study) not in (None, record.origin.data_digest):
         return LoadedProbe("outdated", "made with other data")
     return LoadedProbe("completed", record=record)
-
-
-def _check(record: ProbeRecord, run: Run) -> None:
-    """A record must be that of its folder, with a loss and a distance for each step size."""
-    if (record.variant, record.seed) != (run.variant, run.seed):
-        raise RecordError(f"{run.probe} is the record of variant {record.variant}, seed {record.seed}")
-    lengths = {len(path) for step in record.steps for path in (step.path_losses, step.gradient_distances)}
-    if lengths - {len(record.step_sizes)}:
-        raise RecordError(f"{run.probe} has paths of another length than its step sizes; delete it and probe again")
 
 
 def _changed(record: ProbeRecord, study: Study) -> str:

@@ -15,7 +15,7 @@ from ablation.analysis.landscape.bands import accuracies, bands, bands_by_epoch,
 from ablation.analysis.landscape.claims import by_seed, claims
 from ablation.analysis.landscape.files import TABLES
 from ablation.analysis.landscape.probes import load_probes, probe_states, probes
-from ablation.analysis.runs import load_histories, load_runs
+from ablation.analysis.runs import load_results
 from ablation.config import matrix
 from ablation.config.study import Study
 
@@ -25,14 +25,13 @@ def landscape_tables(study: Study) -> dict[str, pd.DataFrame]:
 
     Raises:
         ValueError: the study has no landscape section.
-        RecordError: a finished run has lost its history or its steps.
     """
     if study.landscape is None:
         raise ValueError(f"study '{study.study}' has no landscape section, so there is no landscape to analyse")
-    runs = load_runs(study, matrix.runs_of_landscape(study))
-    histories, loaded = load_histories(runs), load_probes(study)
+    results, loaded = load_results(study, matrix.runs_of_landscape(study)), load_probes(study)
+    runs, histories = results.runs, results.histories
     tables = {
-        "bands": bands(study, runs),
+        "bands": bands(study, runs, results.traces),
         "bands_by_epoch": bands_by_epoch(study, runs, histories),
         "left_out": left_out(study, runs),
         "learning_rates": learning_rates(study, runs, histories),
