@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,15 @@ class Server:
 
     def wait(self):
         return json.loads(self.process.stdout.readline())
+
+    def processes(self):
+        """Those of the last job that have not ended; each job has a session of its own."""
+        found = []
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # it has just ended
+                state, _, _, session, *_ = path.read_text().rpartition(")")[2].split()
+                found += [path.parent.name] * (int(session) == self.child and state != "Z")
+        return found
 
 
 @pytest.fixture(scope="session")

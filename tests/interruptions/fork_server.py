@@ -2,7 +2,8 @@
 
 Started by `conftest.py`. Reads one JSON a line: `arguments` of the script, and `sabotage`, what befalls the process:
 
-- `{"at": ["ablation.training.loop.evaluate", 3], "signal": 9}`: it gets the signal at its third call of that function;
+- `{"at": ["ablation.training.loop.evaluate", 3], "signal": 9}`: it gets the signal at its third call of that function,
+  with `after` in place of `at` when that returns; with `"to": "job"`, the job gets it, of which it may be a child;
 - `{"at_file_event": 5, "signal": 9}`: likewise before it opens, renames or removes a file of its run the fifth time;
 - `{"memory": 100}`: it may take so many more MB of memory, and no more;
 - `{"clock": -86400}`: the wall clock goes back by so many seconds a call.
@@ -17,6 +18,7 @@ import pkgutil
 import resource
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -68,9 +70,8 @@ def run(request):
 
 def prepare(sabotage, run_directory):
     number = sabotage.get("signal")
-    if "at" in sabotage:
-        name, count = sabotage["at"]
-        strike_at_call(name, count, number)
+    for moment in {"at", "after"} & sabotage.keys():
+        strike_at_call(moment, *sabotage[moment], number, os.getpid() if sabotage.get("to") == "job" else None)
     if "at_file_event" in sabotage:
         strike_at_file_event(sabotage["at_file_event"], number, run_directory)
     if "memory" in sabotage:
@@ -82,17 +83,28 @@ def prepare(sabotage, run_directory):
         time.time = lambda: next(now)
 
 
-def strike_at_call(name, count, number):
+def strike_at_call(moment, name, count, number, job):
     owner, _, function = name.rpartition(".")
     owner = pkgutil.resolve_name(owner)
     original, calls = getattr(owner, function), itertools.count(1)
 
     def struck(*arguments, **options):
-        if next(calls) == count:
-            os.kill(os.getpid(), number)
-        return original(*arguments, **options)
+        is_due = next(calls) == count
+        if is_due and moment == "at":
+            strike(number, job)
+        result = original(*arguments, **options)
+        if is_due and moment == "after":
+            strike(number, job)
+        return result
 
     setattr(owner, function, struck)
+
+
+def strike(number, job):
+    with suppress(ProcessLookupError):  # the job has ended
+        os.kill(job or os.getpid(), number)
+    if job not in (None, os.getpid()):
+        time.sleep(0.2)  # so that it has, before this process goes on
 
 
 def strike_at_file_event(count, number, run_directory):

@@ -105,13 +105,25 @@ def test_kills_at_random_moments_lose_nothing(new_run):
     assert_same(run.to_the_end(), reference)
 
 
-def test_two_threads_repeat_too(new_run):
-    settings = {"options": ["--threads", "2"], "model": {"filters": [16, 24, 32]}}
-    reference = new_run("whole", **settings).to_the_end()
-    run = new_run("killed", **settings)
+@pytest.mark.parametrize("later", ["2", "1", "3"])
+def test_a_run_keeps_the_number_of_threads_that_it_began_with(new_run, later):
+    """Another number would round differently, wherever the job that resumes the run has another."""
+    model = {"model": {"filters": [16, 24, 32]}}
+    reference = new_run("whole", options=["--threads", "2"], **model).to_the_end()
+    run = new_run("killed", options=["--threads", "2"], **model)
     for step in (3, 5, 4):
         assert run.job(at=[f"{LOOP}.Training.take_step", step], **KILL) == KILLED
+        run.options[-1] = later
     assert_same(run.to_the_end(), reference)
+    assert run.left()["metrics.json"]["origin"]["threads"] == 2
+    assert ("threads: 2, with which the run began, instead of" in run.said()) == (later != "2")
+
+
+def test_another_number_of_threads_gives_other_bits(new_run):
+    """Else the test above could not fail."""
+    model = {"model": {"filters": [16, 24, 32]}}
+    one, two = (new_run(n, options=["--threads", n], **model).to_the_end().left()["history.csv"] for n in "12")
+    assert one != two
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")

@@ -96,6 +96,58 @@ def test_what_earlier_code_finished_is_put_back_only_to_keep_it(pack, one_by_one
     assert keep or left(first) == one_by_one[0]
 
 
+@pytest.mark.parametrize(("threads", "of_each"), [(6, 2), (5, 1), (2, 1)])
+def test_runs_share_the_threads_of_their_job(pack, threads, of_each):
+    first, *others = pack
+    first.options += ["--threads", str(threads)]
+    assert first.job(together_with=others) == 0
+    assert [run.left()["metrics.json"]["origin"]["threads"] for run in pack] == [of_each] * 3
+
+
+# Before and after each fork, in the new process as in the job, in a run's first moment, and while the job waits.
+MOMENTS = [
+    *({moment: ["os.fork", count], "to": "job"} for count in (1, 2, 3) for moment in ("at", "after")),
+    {"at": ["ablation.runs.side_by_side.end_with", 1], "to": "job"},
+    {"at": ["ablation.runs.train_run.train_for_users", 1], "to": "job"},
+    {"at": ["os.wait", 1], "to": "job"},
+]
+
+
+@pytest.mark.parametrize("moment", MOMENTS, ids=str)
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_while_the_job_starts_its_runs_reaches_every_run(pack, name, moment):
+    first, *others = pack
+    first.change(epochs=500)
+    status = first.job(checkpoint_seconds=60, together_with=others, signal=int(signal.Signals[name]), **moment)
+    assert status == RESUME_LATER, first.said()
+    assert all(f"ended by {name} after" in log_of(run) for run in pack)
+
+
+@pytest.mark.parametrize("moment", MOMENTS, ids=str)
+def test_when_the_job_is_killed_its_runs_end_too(pack, moment):
+    first, *others = pack
+    first.change(epochs=500)
+    assert first.job(together_with=others, signal=int(signal.SIGKILL), **moment) == -signal.SIGKILL
+    wait_until_none_is_left(first.server)
+
+
+def wait_until_none_is_left(server):
+    for _ in range(100):
+        if not server.processes():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"still there after 5 s: {server.processes()}")
+
+
+def test_when_the_job_is_killed_its_runs_go_on_with_the_next(pack, one_by_one):
+    first, *others = pack
+    status = first.job(together_with=others, at=[f"{LOOP}.Training.take_step", 3], signal=int(signal.SIGKILL), to="job")
+    assert status == -signal.SIGKILL
+    wait_until_none_is_left(first.server)
+    assert first.job(together_with=others) == 0
+    assert [left(run) for run in pack] == one_by_one
+
+
 def test_a_signal_to_the_job_reaches_every_run(pack):
     first, *others = pack
     first.change(epochs=500)

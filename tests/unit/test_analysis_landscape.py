@@ -40,7 +40,7 @@ Write = Callable[..., None]
 EXACT = {"abs": 1e-9}
 SCRIPT = Path(__file__).parents[2] / "workflow/scripts/landscape.py"
 RATES = {"low": 1e-3, "mid": 2e-3, "high": 3e-3, "huge": 1e-1}
-ORIGIN = Origin(device="GPU A", versions={}, git_commit="c1", code_digest="d1", data_digest="e1")
+ORIGIN = Origin(device="GPU A", threads=None, versions={}, git_commit="c1", code_digest="d1", data_digest="e1")
 
 
 LANDSCAPE = {

@@ -209,8 +209,17 @@ def test_runs_of_one_origin_give_no_warning(study: Study, finish: Finish) -> Non
     assert "- Training code: `current` (9 runs)" in made
     assert "- Digest of the data: `e1` (9 runs)" in made
     assert "- Versions: `python 3 torch 2` (9 runs)" in made
-    assert "- Device: `GPU A` (9 runs)" in made
+    assert "- Device: `processor A` (9 runs)" in made
+    assert "- Processor threads: `1` (9 runs)" in made
     assert "Warning" not in made
+
+
+def test_runs_on_gpus_tell_no_threads(study: Study, finish: Finish) -> None:
+    for seed in study.seeds:
+        finish("adam", seed, origin={"device": "GPU A", "threads": None})
+    made = section(report_of(study), "## How it was made")
+    assert "- Device: `GPU A` (3 runs)" in made
+    assert "threads" not in made
 
 
 @pytest.mark.parametrize(
@@ -220,7 +229,8 @@ def test_runs_of_one_origin_give_no_warning(study: Study, finish: Finish) -> Non
         ({"git_commit": None}, "commit", "unknown"),
         ({"code_digest": "d2"}, "training code", "earlier"),
         ({"data_digest": "e2"}, "digest of the data", "e2"),
-        ({"device": "GPU B"}, "device", "GPU B"),
+        ({"device": "GPU B", "threads": None}, "device", "GPU B"),  # on a GPU they change nothing
+        ({"threads": 2}, "processor threads", "2"),
     ],
 )
 def test_runs_of_different_origin_give_a_warning(

@@ -41,7 +41,7 @@ def test_figures_of_a_completed_run(study: Study, finish: Finish) -> None:
     assert (run.best_accuracy, run.last_accuracy, run.averaged_accuracy) == (81.25, 80.5, 82.75)
     assert (run.best_epoch, run.epochs, run.parameters) == (3, 4, 2_603_274)
     assert (run.wall_seconds, run.images_per_second, run.peak_memory_bytes) == (3600, 1200, 3 * 2**30)
-    assert (run.device, run.git_commit, run.data_digest) == ("GPU A", "c1", "e1")
+    assert (run.device, run.threads, run.git_commit, run.data_digest) == ("processor A", 1, "c1", "e1")
     assert run.versions == "python 3 torch 2"
     assert run.directory == "results/runs/swa/seed2"
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation.cluster.machine import start_warm_python, use_warm_python
+from ablation.cluster.machine import LIBRARIES, start_warm_python, use_warm_python
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 PROBE = """\
@@ -96,11 +97,46 @@ def test_signals_reach_the_job_and_its_end_is_the_command_s(warm, tmp_path, numb
 def test_a_killed_command_takes_its_job_with_it(warm, tmp_path):
     command, job = waiting(warm, tmp_path)
     command.kill()
+    wait_for_the_end_of(job)
+
+
+def wait_for_the_end_of(job):
     for _ in range(100):
-        if not Path(f"/proc/{job}").exists():
+        stat = Path(f"/proc/{job}/stat")
+        if not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z":
             return
         time.sleep(0.1)
     raise AssertionError("the job lives on")
+
+
+def test_a_killed_keeper_takes_its_job_with_it(warm, tmp_path):
+    """The process between the server and the job, which is what the command waits for."""
+    command, job = waiting(warm, tmp_path)
+    keeper = int(Path(f"/proc/{job}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(keeper, signal.SIGKILL)
+    assert command.wait(10) == 1
+    wait_for_the_end_of(job)
+
+
+def test_a_command_that_is_killed_before_it_asks_leaves_the_server_alone(warm, tmp_path):
+    script = tmp_path / "probe.py"
+    script.write_text(PROBE)
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(warm.with_name("socket")))
+    time.sleep(0.5)
+    assert run(warm, script, "pass").returncode == 0
+
+
+def test_the_server_has_one_thread_when_it_forks():
+    """A lock that another thread held would stay locked in the job."""
+    script = """if True:
+        import os, sys, warm_server
+        warm_server.load(MODULES)
+        print(len(os.listdir("/proc/self/task")))
+    """.replace("MODULES", repr([*LIBRARIES, "torch"]))
+    environment = os.environ | {"PYTHONPATH": str(SCRIPTS)}
+    result = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout == "1\n"
 
 
 def test_what_is_no_script_is_the_real_one_s(warm):

@@ -21,10 +21,11 @@ import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from ablation.runs.leaving import leave_after
+from ablation.runs.leaving import end_with, leave_after
 
 # Seconds between two looks at whether a job, or the command that waits for it, has ended.
 INTERVAL = 0.05
@@ -45,7 +46,8 @@ def main() -> None:
 
 
 def load(modules: Sequence[str]) -> None:
-    """Import what jobs are slow to import."""
+    """Import what jobs are slow to import, without starting threads: a process that forks should have only one."""
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy's; with more, it starts them when it is imported
     loaded = {name: importlib.import_module(name) for name in modules}
     if torch := loaded.get("torch"):
         # The first optimizer imports half as much again as torch itself.
@@ -59,20 +61,25 @@ def serve(listener: socket.socket) -> None:
         connection, _ = listener.accept()
         if os.fork() == 0:
             listener.close()
-            with suppress(OSError):  # the command was killed, and its job with it
-                keep(connection)
-            os._exit(1)
+            leave_after(partial(keep, connection))
         connection.close()
 
 
 def keep(connection: socket.socket) -> None:
-    """Start a job, pass signals on, and tell how it ended. The job is killed with the command that asked for it."""
+    """Be the keeper of one job, until it has ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    with suppress(OSError):  # the command was killed, and its job with it
+        keep_job(connection)
+
+
+def keep_job(connection: socket.socket) -> None:
+    """Start a job, pass signals on, and tell how it ended. It is killed with the command that asked for it."""
     request, streams = receive(connection)
-    job = os.fork()
+    keeper, job = os.getpid(), os.fork()
     if job == 0:
+        end_with(keeper)
         connection.close()
-        run(request, streams)
+        leave_after(partial(run, request, streams))
     for stream in streams:
         os.close(stream)
     while True:
@@ -93,12 +100,12 @@ def receive(connection: socket.socket) -> tuple[dict[str, Any], Sequence[int]]:
     while left and (part := connection.recv(left)):
         parts.append(part)
         left -= len(part)
-    if left:
+    if left or not size:
         os._exit(1)  # the command was killed
     return json.loads(b"".join(parts)), streams
 
 
-def run(request: dict[str, Any], streams: Sequence[int]) -> NoReturn:
+def run(request: dict[str, Any], streams: Sequence[int]) -> None:
     """Be `python script.py ...`, in a process group of its own."""
     os.setpgid(0, 0)
     for target, stream in enumerate(streams):
@@ -114,10 +121,6 @@ def run(request: dict[str, Any], streams: Sequence[int]) -> NoReturn:
     # What this process has loaded of ours is not the job's, whose checkout may be another or newer one.
     for name in [name for name in sys.modules if name.partition(".")[0] == "ablation"]:
         del sys.modules[name]
-    leave_after(run_script)
-
-
-def run_script() -> None:
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 

@@ -43,6 +43,7 @@ ORIGINS = {
     "data_digest": "Digest of the data",
     "versions": "Versions",
     "device": "Device",
+    "threads": "Processor threads",  # of the runs without a GPU
 }
 
 
@@ -218,14 +219,15 @@ def _chosen_on(study: Study) -> str:
 
 
 def origin_counts(runs: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Where the finished runs come from: how many of them have each commit, digest, version and device."""
+    """Where the finished runs come from: how many of them have each commit, digest, version, device, threads."""
     finished = runs[runs["status"].isin(FINISHED)]
     if finished.empty:
         return {}
-    return {
+    counts = {
         name: finished[column].replace("", "unknown").value_counts(sort=False).to_dict()
         for column, name in ORIGINS.items()
     }
+    return {name: by_value for name, by_value in counts.items() if by_value}
 
 
 def kept_text(runs: pd.DataFrame) -> str:

@@ -60,6 +60,7 @@ COLUMNS = {
     "peak_memory_bytes": "Int64",
     "interruptions": "Int64",
     "device": "object",
+    "threads": "Int64",
     "git_commit": "object",
     "code": "object",
     "data_digest": "object",

@@ -68,10 +68,11 @@ class Commands:
         self.left = list(commands)
         self.environment = {key: os.environ[key] for key in ENVIRONMENT if key in os.environ}
         self.failures = 0
-        self.group = 0
+        self.group: int | None = None  # the process group of the command that runs
         self.stopped = False
 
     def __call__(self) -> None:
+        self.group = None  # not that of a job that was requeued
         signal.signal(signal.SIGTERM, self._stop)
         while self.left and not self.stopped:
             # The shells in between outlive the signals, which are for the command itself.
@@ -80,7 +81,10 @@ class Commands:
                 ["bash", "-c", script], env=os.environ | self.environment, start_new_session=True
             )
             self.group = process.pid
+            if self.stopped:  # while it started
+                self._end_command()
             self.failures += process.wait() != 0
+            self.group = None
             self.left.pop(0)
         # Stopped by SLURM, which also ends the job: an end of its own would make a preempted job a failed one.
         while self.stopped and "SLURM_JOB_ID" in os.environ:
@@ -91,16 +95,21 @@ class Commands:
     def _stop(self, *_: Any) -> None:
         """Cancelled or preempted: the command writes its checkpoint and ends."""
         self.stopped = True
-        with suppress(ProcessLookupError):
-            os.killpg(self.group, signal.SIGTERM)
+        self._end_command()
+
+    def _end_command(self) -> None:
+        if self.group is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.group, signal.SIGTERM)
 
     def checkpoint(self) -> DelayedSubmission:
         """Submitit calls this ahead of the time limit, and requeues the job with what it returns."""
-        with suppress(ProcessLookupError, ChildProcessError):
-            os.killpg(self.group, signal.SIGTERM)
-            ended = os.waitid(os.P_PID, self.group, os.WEXITED | os.WNOWAIT)
-            if ended is not None and ended.si_status == 0:
-                self.left.pop(0)
+        self._end_command()
+        if self.group is not None:
+            with suppress(ChildProcessError):
+                ended = os.waitid(os.P_PID, self.group, os.WEXITED | os.WNOWAIT)
+                if ended is not None and ended.si_status == 0:
+                    self.left.pop(0)
         return DelayedSubmission(self)
 
 

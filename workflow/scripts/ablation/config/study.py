@@ -135,9 +135,14 @@ class Landscape(Strict):
 
 
 class JobOptions(Strict):
-    """What a training job asks for, and how it works. None of this changes a result, so none of it reruns anything."""
+    """What a training job asks for, and how it works: none of this reruns anything.
 
-    threads: PositiveInt = Field(1, le=1024, description="processor cores of a job")
+    Only the number of threads may change a result, in the rounding of runs on a processor; their records have it.
+    """
+
+    threads: PositiveInt = Field(
+        1, le=1024, description="processor threads of a run; without a GPU they change how it rounds"
+    )
     mem_mb: PositiveInt = Field(4000, le=10_000_000, description="main memory of a job, in MB; a retry asks for more")
     runtime: PositiveInt = Field(
         240, le=1_000_000, description="time limit of a job, in minutes; a retry asks for more"

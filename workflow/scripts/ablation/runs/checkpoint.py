@@ -20,8 +20,8 @@ from ablation.escaping import for_terminal
 from ablation.files import atomic_write, read_file
 
 FORMAT = "ablation checkpoint 1, sha256"
-# Raise it when `state_dict` of the training, or of a part of it, holds something else than before.
-STATE_VERSION = 4
+# Raise it when the state, such as `state_dict` of the training or of a part of it, holds something else than before.
+STATE_VERSION = 5
 NEWEST = "checkpoint.pt"
 PREVIOUS = "checkpoint.previous.pt"
 DAMAGED = "checkpoint.damaged.pt"

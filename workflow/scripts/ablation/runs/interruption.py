@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import FrameType
+
+import torch
 
 from ablation.runs.checkpoint import Checkpoints
 from ablation.training.loop import Training
@@ -23,9 +27,10 @@ class RunInterruptedError(Exception):
 
 @dataclass
 class Listener:
-    """Notes the first signal that asks for the end."""
+    """Notes the first signal that asks for the end, and passes every one on to the processes `children`."""
 
     received: signal.Signals | None = None
+    children: list[int] = field(default_factory=list)
 
     def listen(self) -> None:
         for number in SIGNALS:
@@ -33,6 +38,12 @@ class Listener:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.received = self.received or signal.Signals(number)
+        self.pass_on(number)
+
+    def pass_on(self, number: int) -> None:
+        for child in self.children:
+            with suppress(ProcessLookupError):  # it has ended by itself
+                os.kill(child, number)
 
 
 @dataclass
@@ -72,7 +83,13 @@ class SafePoints:
     def store(self) -> None:
         """Write a checkpoint, whose time counts for no other part of the run."""
         with self.clock.measure("checkpoints"):
-            self.checkpoints.write({"training": self.training.state_dict(), "clock": self.clock.state_dict()})
+            self.checkpoints.write(
+                {
+                    "training": self.training.state_dict(),
+                    "clock": self.clock.state_dict(),
+                    "threads": torch.get_num_threads(),
+                }
+            )
         self._note_stored()
 
     def _note_stored(self) -> None:

@@ -25,7 +25,7 @@ from ablation.escaping import for_terminal
 from ablation.runs import directory as run_directory
 from ablation.runs.checkpoint import Checkpoints, remove_checkpoints
 from ablation.runs.interruption import RESUME_LATER, Listener, RunInterruptedError, SafePoints
-from ablation.runs.progress import Progress, device_name
+from ablation.runs.progress import Progress, device_name, threads_on
 from ablation.runs.provenance import git_commit, training_digest, versions
 from ablation.runs.records import Origin
 from ablation.training.data import Data, PreparedDataError
@@ -71,8 +71,8 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def start(arguments: argparse.Namespace, directory: Path, *, probed: bool = False) -> RunContext:
-    """Set threads and device (`auto`: a GPU where there is one), listen to signals, and say what is about to run."""
+def start(arguments: argparse.Namespace, directory: Path, listener: Listener, *, probed: bool = False) -> RunContext:
+    """Set threads and device (`auto`: a GPU where there is one), and say what is about to run."""
     torch.set_num_threads(arguments.threads)
     name = arguments.device if arguments.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     context = RunContext(
@@ -84,13 +84,13 @@ def start(arguments: argparse.Namespace, directory: Path, *, probed: bool = Fals
         settings=read_spec(arguments.spec, catalog(tuple(arguments.components))),
         device=torch.device(name),
         checkpoint_seconds=arguments.checkpoint_seconds,
-        listener=Listener(),
+        listener=listener,
     )
-    context.listener.listen()
     check_precision(context.settings, context.device)
     prepare_device(context.settings, context.device)
     now = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
-    print(f"{now}  {directory} on {device_name(context.device)}: {arguments.spec}", flush=True)
+    place = f"{device_name(context.device)}, threads: {torch.get_num_threads()}"
+    print(f"{now}  {directory} on {place}: {arguments.spec}", flush=True)
     return context
 
 
@@ -108,12 +108,20 @@ def train_on(context: RunContext, training: Training, data: Data, clock: Clock) 
         remove_checkpoints(context.directory)
         run_directory.clear(context.directory)
     else:
+        keep_threads(state["threads"])
         training.load_state_dict(state["training"])
         clock.load_state_dict(state["clock"])
         training.interruptions += 1
         print(f"resumes from a checkpoint after {training.steps} steps", flush=True)
     training.safe_point = SafePoints(training, clock, checkpoints, context.listener, context.checkpoint_seconds)
     train(training, data, clock, Progress.of(training, len(data.train)))
+
+
+def keep_threads(threads: int) -> None:
+    """Compute with as many threads as the run began with: any other number would round differently from here on."""
+    if threads != torch.get_num_threads():
+        print(f"threads: {threads}, with which the run began, instead of {torch.get_num_threads()}", flush=True)
+        torch.set_num_threads(threads)
 
 
 def identity(context: RunContext, data: Data) -> dict[str, Any]:
@@ -132,6 +140,7 @@ def origin(context: RunContext, data: Data) -> Origin:
     """How the record of this job is made; the code is what its settings make it use."""
     return Origin(
         device=device_name(context.device),
+        threads=threads_on(context.device),
         versions=versions("torch", "numpy"),
         git_commit=git_commit(),
         code_digest=training_digest(context.settings, probed=context.probed),

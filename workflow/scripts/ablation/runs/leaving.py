@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
 from ablation.escaping import for_terminal
+
+# From <linux/prctl.h>: the signal that a process gets when its parent ends.
+PR_SET_PDEATHSIG = 1
+
+
+def end_with(parent: int) -> None:
+    """Let the system kill this process when `parent`, which forked it, ends, however that ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
+    if os.getppid() != parent:  # it had ended before that call
+        os._exit(1)
 
 
 def leave_after(work: Callable[[], int | None]) -> NoReturn:

@@ -9,6 +9,7 @@ from ablation.config.settings import spec
 from ablation.runs import directory as run_directory
 from ablation.runs import job
 from ablation.runs.checkpoint import remove_checkpoints
+from ablation.runs.interruption import Listener
 from ablation.runs.records import ProbeRecord, write_record
 from ablation.training.data import Data, load_data
 from ablation.training.loop import Training
@@ -24,7 +25,9 @@ def probe_for_users(arguments: argparse.Namespace) -> None:
 
 def probe_run(arguments: argparse.Namespace) -> None:
     """Train as `train.py` does, with a callback."""
-    context = job.start(arguments, arguments.run, probed=True)
+    listener = Listener()
+    listener.listen()
+    context = job.start(arguments, arguments.run, listener, probed=True)
     with run_directory.locked(context.directory):
         data = load_data(arguments.data, context.device)
         clock = Clock(context.device)

@@ -52,10 +52,13 @@ def duration(seconds: float) -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """The GPU's name, or the processor's and the threads in use."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{processor()}, {torch.get_num_threads()} threads"
+    """The GPU's name, or the processor's."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+
+
+def threads_on(device: torch.device) -> int | None:
+    """The threads that compute on a processor, whose number changes how sums are rounded; None on a GPU."""
+    return None if device.type == "cuda" else torch.get_num_threads()
 
 
 def processor() -> str:

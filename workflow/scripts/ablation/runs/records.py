@@ -64,9 +64,10 @@ class Cost(FiniteModel):
 
 
 class Origin(FiniteModel):
-    """How the run was made."""
+    """How the run was made. `threads` are those of the processor that computed it; None on a GPU."""
 
     device: str
+    threads: int | None
     versions: dict[str, str]
     git_commit: str | None
     code_digest: str

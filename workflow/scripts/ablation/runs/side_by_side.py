@@ -1,38 +1,37 @@
 """Several runs in one job, each in a process of its own.
 
-They are forked from this process, which has imported torch once for all, and write to the log in their own directory.
+They are forked from this process, which has imported torch once for all, write to the log in their own directory, and
+end with this process, however it ends.
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 from ablation.escaping import for_terminal
-from ablation.runs.interruption import RESUME_LATER, SIGNALS
-from ablation.runs.leaving import leave_after
+from ablation.runs.interruption import RESUME_LATER, Listener
+from ablation.runs.leaving import end_with, leave_after
 
 LOG = "train.log"
-# Of a run that was asked to end before it listened, and so before it did anything.
-ENDED_EARLY = {-number for number in SIGNALS}
+Train = Callable[[Path, Listener], None]
 
 
-def train_side_by_side(directories: Sequence[Path], train: Callable[[Path], None]) -> int:
-    """Train a run in each directory at the same time; signals reach all of them.
+def train_side_by_side(directories: Sequence[Path], train: Train, listener: Listener) -> int:
+    """Train a run in each directory at the same time; signals, to which this process listens, reach all of them.
 
     Returns the job's status: 0 when all are done, 75 when what is left resumes later, 1 when a run failed.
     """
-    children = {_fork(directory, train): directory for directory in directories}
-    for number in SIGNALS:
-        signal.signal(number, lambda received, _: _pass_on(received, list(children)))
+    children = {_fork(directory, train, listener): directory for directory in directories}
+    if listener.received:  # perhaps between a fork and the note of its child
+        listener.pass_on(listener.received)
     statuses = []
     while children:
         child, status = os.wait()
+        listener.children.remove(child)
         directory = children.pop(child)
         statuses.append(os.waitstatus_to_exitcode(status))
         if statuses[-1]:
@@ -40,32 +39,34 @@ def train_side_by_side(directories: Sequence[Path], train: Callable[[Path], None
             print(f"{directory} ended with status {statuses[-1]}: {reason}", flush=True)
     if not any(statuses):
         return 0
-    return RESUME_LATER if set(statuses) <= {0, RESUME_LATER, *ENDED_EARLY} else 1
+    return RESUME_LATER if set(statuses) <= {0, RESUME_LATER} else 1
 
 
-def _fork(directory: Path, train: Callable[[Path], None]) -> int:
+def _fork(directory: Path, train: Train, listener: Listener) -> int:
     sys.stdout.flush()
-    child = os.fork()
-    return child if child else _be(directory, train)
+    parent, child = os.getpid(), os.fork()
+    if child == 0:
+        _be(directory, train, listener, parent)
+    listener.children.append(child)
+    return child
 
 
-def _be(directory: Path, train: Callable[[Path], None]) -> NoReturn:
-    """Train as the only work of this process, with the log as its output."""
+def _be(directory: Path, train: Train, listener: Listener, parent: int) -> NoReturn:
+    """Train as the only work of this process, with the log as its output.
+
+    It goes on listening as its parent did, so that a signal is heard at any moment, and also one from before the fork.
+    """
 
     def work() -> None:
+        end_with(parent)
+        listener.children.clear()
         directory.mkdir(parents=True, exist_ok=True)
         log = os.open(directory / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        train(directory)
+        train(directory, listener)
 
     leave_after(work)
-
-
-def _pass_on(number: int, children: Sequence[int]) -> None:
-    for child in children:
-        with suppress(ProcessLookupError):  # it has ended by itself
-            os.kill(child, number)
 
 
 def _last_line(log: Path) -> str:

@@ -13,6 +13,7 @@ from ablation.config.settings import spec
 from ablation.runs import directory as run_directory
 from ablation.runs import finished, job, records, step_trace
 from ablation.runs.checkpoint import remove_checkpoints
+from ablation.runs.interruption import Listener
 from ablation.runs.progress import peak_memory
 from ablation.runs.side_by_side import train_side_by_side
 from ablation.training.data import Data, load_data
@@ -23,23 +24,24 @@ from ablation.training.meters import Clock, StepTrace
 def train_runs(arguments: argparse.Namespace) -> int:
     """Train the runs that the command line names, side by side where they are several; returns the job's status."""
     arguments.threads = max(1, arguments.threads // len(arguments.run))
-    train = partial(train_for_users, arguments)
+    train, listener = partial(train_for_users, arguments), Listener()
+    listener.listen()
     if len(arguments.run) > 1:
-        return train_side_by_side(arguments.run, train)
-    train(*arguments.run)
+        return train_side_by_side(arguments.run, train, listener)
+    train(arguments.run[0], listener)
     finished.forget([str(arguments.run[0] / finished.RECORD)])
     return 0
 
 
-def train_for_users(arguments: argparse.Namespace, directory: Path) -> None:
+def train_for_users(arguments: argparse.Namespace, directory: Path, listener: Listener) -> None:
     """Train a run, and end with a sentence where that fails."""
     with job.errors_for_users(directory / "metrics.json", arguments.components):
-        train_run(arguments, directory)
+        train_run(arguments, directory, listener)
 
 
-def train_run(arguments: argparse.Namespace, directory: Path) -> None:
+def train_run(arguments: argparse.Namespace, directory: Path, listener: Listener) -> None:
     """Train, then write weights, history and, last of all, the record."""
-    context = job.start(arguments, directory)
+    context = job.start(arguments, directory, listener)
     with run_directory.locked(directory):
         data = load_data(arguments.data, context.device)
         if finished.put_back(directory, wanted(context, data, keep=arguments.keep)):
