@@ -78,7 +78,7 @@ def test_of_several_runs_in_a_job_the_first_is_named(failure):
     ("files", "overrides", "options"),
     [
         ([], {}, ""),
-        (["a.yaml", "b c.yaml"], {"partial": True}, "--configfile a.yaml 'b c.yaml'"),
+        (["a.yaml", "b c.yaml"], {"partial": True, "jobs": {"threads": 2}}, "--configfile a.yaml 'b c.yaml'"),
         (["a.yaml"], {"override": {"epochs": 1}}, "--configfile a.yaml --config 'override={\"epochs\": 1}'"),
     ],
 )

@@ -18,6 +18,7 @@ from ablation.config.kinds import MAX_FLOAT, Catalog, ImageShape
 from ablation.config.landscape_models import LandscapeModel, find_models
 from ablation.config.matrix import Matrix, Resolved, Sections, resolve
 from ablation.config.strict import DEFINED_AS, Strict
+from ablation.config.texts import OF_NO_RESULT
 from ablation.escaping import one_line
 
 Settings = Annotated[dict[str, Any], WithJsonSchema({DEFINED_AS: "Settings"})]
@@ -178,9 +179,7 @@ class Study(Strict):
 
     def for_analysis(self) -> str:
         """The study as one line of JSON, without what no result depends on."""
-        return self.model_dump_json(
-            exclude_unset=True, exclude={"partial": True, "keep": True, "jobs": True, "data": {"path"}}
-        )
+        return self.model_dump_json(exclude_unset=True, exclude=dict.fromkeys(OF_NO_RESULT, True) | {"data": {"path"}})
 
     @property
     def trains_side_by_side(self) -> bool:

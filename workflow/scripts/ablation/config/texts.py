@@ -15,6 +15,8 @@ from ablation.escaping import for_shell
 MAX_NAMES = 100
 # Snakemake hands names of files and values of `--config` to the shell of a cluster's job without quoting these.
 UNSAFE_IN_SHELL = "'\"\\$`\n"
+# Keys of a config on which no result depends.
+OF_NO_RESULT = ("partial", "keep", "jobs")
 # What a run says that was interrupted.
 RESUMES = "the same command resumes it"
 # The environment variable with the options that Snakemake was called with for this study and this cluster.
@@ -28,7 +30,7 @@ def snakemake_command(*arguments: str | PurePath) -> str:
 
 def study_options(configfiles: Sequence[str], overrides: Mapping[str, Any]) -> str:
     """What a command needs to be about this study: its config files, and what `--config` set over them."""
-    values = [f"{key}={json.dumps(value, default=str)}" for key, value in overrides.items() if key != "partial"]
+    values = [f"{key}={json.dumps(value, default=str)}" for key, value in overrides.items() if key not in OF_NO_RESULT]
     files = ["--configfile", *configfiles] if configfiles else []
     return for_shell(*files, *(["--config", *values] if values else []))
 
