@@ -242,7 +242,7 @@ def test_code_that_changes_no_figure_trains_nothing(study):
         (f"{COMPONENTS}/optimizers.py", "decay of the running sum", "how long it remembers"),
         ("config/own.py", 'description="of the loss"', 'description="by which the loss is multiplied"'),
         ("config/own.py", "class Own", "class Other:\n    pass\n\n\nclass Own"),
-        (f"{scripts}/runs/checkpoint.py", "STATE_VERSION = 4", "STATE_VERSION = 5"),
+        (f"{scripts}/runs/checkpoint.py", "STATE_VERSION = ", "STATE_VERSION = 1"),
         (f"{scripts}/runs/progress.py", "images/s", "images a second"),
         (f"{scripts}/runs/records.py", "is damaged", "is broken"),
     ):

@@ -25,7 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ablation.runs.leaving import end_with, leave_after
+from ablation.runs.leaving import end_with, leave_after, signals_held
 
 # Seconds between two looks at whether a job, or the command that waits for it, has ended.
 INTERVAL = 0.05
@@ -75,7 +75,9 @@ def keep(connection: socket.socket) -> None:
 def keep_job(connection: socket.socket) -> None:
     """Start a job, pass signals on, and tell how it ended. It is killed with the command that asked for it."""
     request, streams = receive(connection)
-    keeper, job = os.getpid(), os.fork()
+    keeper = os.getpid()
+    with signals_held():
+        job = os.fork()
     if job == 0:
         end_with(keeper)
         connection.close()

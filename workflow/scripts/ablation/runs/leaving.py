@@ -1,4 +1,4 @@
-"""The end of a process that does one piece of work. Nothing slow to load."""
+"""The beginning and the end of a forked process that does one piece of work. Nothing slow to load."""
 
 from __future__ import annotations
 
@@ -7,13 +7,24 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 from ablation.escaping import for_terminal
 
 # From <linux/prctl.h>: the signal that a process gets when its parent ends.
 PR_SET_PDEATHSIG = 1
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Around a fork: signals wait until it is over. Python drops those that a new process gets at once."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_with(parent: int) -> None:

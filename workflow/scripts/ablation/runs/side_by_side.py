@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from ablation.escaping import for_terminal
 from ablation.runs.interruption import RESUME_LATER, Listener
-from ablation.runs.leaving import end_with, leave_after
+from ablation.runs.leaving import end_with, leave_after, signals_held
 
 LOG = "train.log"
 Train = Callable[[Path, Listener], None]
@@ -26,7 +26,7 @@ def train_side_by_side(directories: Sequence[Path], train: Train, listener: List
     Returns the job's status: 0 when all are done, 75 when what is left resumes later, 1 when a run failed.
     """
     children = {_fork(directory, train, listener): directory for directory in directories}
-    if listener.received:  # perhaps between a fork and the note of its child
+    if listener.received:  # perhaps by another thread, before a child was noted
         listener.pass_on(listener.received)
     statuses = []
     while children:
@@ -44,11 +44,11 @@ def train_side_by_side(directories: Sequence[Path], train: Train, listener: List
 
 def _fork(directory: Path, train: Train, listener: Listener) -> int:
     sys.stdout.flush()
-    parent, child = os.getpid(), os.fork()
-    if child == 0:
-        _be(directory, train, listener, parent)
-    listener.children.append(child)
-    return child
+    parent = os.getpid()
+    with signals_held():
+        child = os.fork()
+        listener.children[:] = [*listener.children, child] if child else []
+    return child or _be(directory, train, listener, parent)
 
 
 def _be(directory: Path, train: Train, listener: Listener, parent: int) -> NoReturn:
@@ -59,7 +59,6 @@ def _be(directory: Path, train: Train, listener: Listener, parent: int) -> NoRet
 
     def work() -> None:
         end_with(parent)
-        listener.children.clear()
         directory.mkdir(parents=True, exist_ok=True)
         log = os.open(directory / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         os.dup2(log, 1)
