@@ -218,7 +218,7 @@ def test_history_of_a_run_that_diverged(study: Study, finish: Finish, history_ro
 def test_history_with_words_for_numbers(study: Study, finish: Finish, history_rows: Callable) -> None:
     finish("adam", 0, history=[*history_rows([2.0], [40.0]), {"epoch": "two"}])
     problem = of(load_runs(study), "adam", 0).problem
-    assert "holds no epochs of a run: could not convert string to float: 'two'" in problem
+    assert "holds no epochs of a run: could not convert string 'two' to float64" in problem
 
 
 def test_a_study_written_as_json_is_read_back_whole(study: Study, tmp_path: Path) -> None:

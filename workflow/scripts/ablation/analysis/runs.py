@@ -13,6 +13,7 @@ from io import BytesIO
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
@@ -156,12 +157,15 @@ def read_history(directory: str | PurePath, record: RunRecord) -> pd.DataFrame:
     Raises:
         RecordError: `history.csv` is missing or damaged.
     """
-    content = read_file_of(directory, record, HISTORY)
+    header, _, rows = read_file_of(directory, record, HISTORY).partition(b"\n")
     try:
-        history = pd.read_csv(BytesIO(content), dtype="float64")
-        if tuple(history.columns) != HISTORY_COLUMNS:
-            raise ValueError(f"its columns are {', '.join(history.columns)}; expected {', '.join(HISTORY_COLUMNS)}")
-        return history.astype({"epoch": "int64"})
+        names = header.decode().split(",")
+        if tuple(names) != HISTORY_COLUMNS:
+            raise ValueError(f"its columns are {', '.join(names)}; expected {', '.join(HISTORY_COLUMNS)}")
+        # Of small files pandas reads one in the time in which numpy reads fifteen, and a study may have 10,000.
+        columns = np.loadtxt(BytesIO(rows), delimiter=",", ndmin=2, usecols=range(len(names))).T
+        history = dict(zip(names, columns, strict=True))
+        return pd.DataFrame(history | {"epoch": history["epoch"].astype("int64")})
     except ValueError as error:
         raise RecordError(f"{Path(directory, HISTORY)} holds no epochs of a run: {error}") from error
 
