@@ -7,7 +7,6 @@ In: nothing. Out: a table of seconds and peak memory (MB) a step, and the same a
 
 import argparse
 import json
-import multiprocessing
 import os
 import platform
 import subprocess
@@ -110,14 +109,23 @@ def record_of(run, settings, digest: str, accuracy: float) -> RunRecord:
     )
 
 
+# Runs a script and says its peak memory, which `wait` would not tell apart from that of the process that forked it.
+WITH_MEMORY = """
+import runpy, sys
+del sys.argv[0]
+sys.path.insert(0, sys.argv[0].rpartition("/")[0])
+runpy.run_path(sys.argv[0], run_name="__main__")
+print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
 def timed(name: str, *command: str) -> dict:
     """Seconds and peak memory of a command of the workflow."""
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, str(ROOT / "workflow/scripts" / command[0]), *command[1:]])
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(f"{command} failed")
-    return {"step": name, "seconds": round(time.perf_counter() - start, 2), "mb": round(usage.ru_maxrss / 1024)}
+    script = str(ROOT / "workflow/scripts" / command[0])
+    call = [sys.executable, "-c", WITH_MEMORY, script, *command[1:]]
+    memory = subprocess.run(call, check=True, capture_output=True, text=True).stdout
+    return {"step": name, "seconds": round(time.perf_counter() - start, 2), "mb": round(int(memory) / 1024)}
 
 
 def measured(runs: int) -> list[dict]:
@@ -125,10 +133,7 @@ def measured(runs: int) -> list[dict]:
     Path("config.json").write_text(json.dumps(config_of(runs)))
     Path("config.json").rename("config.yaml")
     study = load_study(["config.yaml"])
-    # In a process of its own: the peak memory of a command is never less than that of the process that starts it.
-    making = multiprocessing.get_context("fork").Process(target=make_results, args=(study,))
-    making.start()
-    making.join()
+    make_results(study)
     of_study, runs_csv = ("--study", "results/study.json"), "results/tables/runs.csv"
     steps = [
         timed("write_study", "write_study.py", "--configfile", "config.yaml", "--output", "results/study.json"),
