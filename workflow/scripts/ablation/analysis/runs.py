@@ -52,6 +52,8 @@ COLUMNS = {
     "best_epoch": "Int64",
     "last_accuracy": "float64",
     "averaged_accuracy": "float64",
+    "accuracy_fluctuation": "float64",
+    "calibration_error": "float64",
     "epochs": "Int64",
     "parameters": "Int64",
     "wall_seconds": "float64",
@@ -59,6 +61,7 @@ COLUMNS = {
     "train_seconds": "float64",
     "images_per_second": "float64",
     "peak_memory_bytes": "Int64",
+    "energy_joules": "float64",
     "interruptions": "Int64",
     "device": "object",
     "threads": "Int64",
@@ -175,7 +178,16 @@ def _row(run: Run, loaded: LoadedRun, settings: RunSettings) -> dict[str, Any]:
     row |= {"status": loaded.status, "problem": loaded.problem}
     if loaded.record is None:
         return row
-    return row | _figures(loaded.record) | {"code": code_of(loaded.record, settings)}
+    row |= _figures(loaded.record) | {"code": code_of(loaded.record, settings)}
+    return row | {"accuracy_fluctuation": accuracy_fluctuation(loaded.history)}
+
+
+def accuracy_fluctuation(history: pd.DataFrame | None) -> float:
+    """How far the held-out accuracy moves from one epoch to the next, in points: the mean over the second half of the
+    epochs, in which it no longer rises steeply."""
+    if history is None:
+        return float("nan")
+    return history["held_out_accuracy"].diff().abs()[len(history) // 2 :].mean()
 
 
 def code_of(record: RunRecord | ProbeRecord, settings: RunSettings, *, probed: bool = False) -> str:
@@ -194,6 +206,7 @@ def _figures(record: RunRecord) -> dict[str, Any]:
     return {
         **{f"{name}_accuracy": score.test_accuracy for name, score in scores.items() if score is not None},
         "best_epoch": None if record.best is None else record.best.epoch,
+        "calibration_error": None if record.test is None else record.test.calibration_error,
         "epochs": record.epochs,
         "parameters": record.parameters,
         **record.cost.model_dump(),

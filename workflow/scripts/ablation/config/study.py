@@ -87,7 +87,12 @@ Quantity = Literal[
     "loss_range",
     "gradient_distance",
     "relative_gradient_distance",
+    "gradient_cosine_distance",
     "smoothness",
+    "dimensionless_smoothness",
+    "covariate_shift",
+    "covariate_shift_cosine_distance",
+    "loss_fluctuation",
     "largest_learning_rate",
 ]
 

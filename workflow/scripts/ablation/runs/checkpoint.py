@@ -21,7 +21,7 @@ from ablation.files import atomic_write, read_file
 
 FORMAT = "ablation checkpoint 1, sha256"
 # Raise it when the state, such as `state_dict` of the training or of a part of it, holds something else than before.
-STATE_VERSION = 5
+STATE_VERSION = 6
 NEWEST = "checkpoint.pt"
 PREVIOUS = "checkpoint.previous.pt"
 DAMAGED = "checkpoint.damaged.pt"

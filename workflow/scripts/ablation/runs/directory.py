@@ -15,6 +15,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TextIO
 
+import numpy as np
 import torch
 
 from ablation.config.kinds import Activation
@@ -80,10 +81,29 @@ def _this_process() -> str:
 
 def clear(directory: Path) -> None:
     """Remove what an earlier run left in the directory; the log stays."""
-    for name in ("metrics.json", "finished.json", "probe.json", "history.csv", "steps.npz"):
+    for name in (
+        "metrics.json",
+        "finished.json",
+        "probe.json",
+        "history.csv",
+        "steps.npz",
+        "confusion.csv",
+        "filters.npy",
+    ):
         (directory / name).unlink(missing_ok=True)
     for weights in directory.glob("*_model_*.pth"):
         weights.unlink()
+
+
+def save_filters(path: Path, weights: Weights) -> bool:
+    """Write the kernels of the first convolution, (out, in, height, width), where it takes images as they are; whether
+    there is one."""
+    kernels = next((each for each in weights.values() if each.ndim == 4), None)
+    if kernels is None or kernels.shape[1] not in (1, 3):
+        return False
+    with atomic_write(path) as aside, open(aside, "wb") as file:
+        np.save(file, kernels.float().numpy(), allow_pickle=False)
+    return True
 
 
 def save_weights(path: Path, weights: Weights) -> None:

@@ -12,6 +12,7 @@ from types import FrameType
 import torch
 
 from ablation.runs.checkpoint import Checkpoints
+from ablation.runs.energy import EnergyMeter
 from ablation.training.loop import Training
 from ablation.training.meters import Clock
 
@@ -57,6 +58,7 @@ class SafePoints:
 
     training: Training
     clock: Clock
+    energy: EnergyMeter
     checkpoints: Checkpoints
     listener: Listener
     seconds: float
@@ -87,6 +89,7 @@ class SafePoints:
                 {
                     "training": self.training.state_dict(),
                     "clock": self.clock.state_dict(),
+                    "energy": self.energy.state_dict(),
                     "threads": torch.get_num_threads(),
                 }
             )

@@ -24,13 +24,14 @@ from ablation.errors import fault_of_file
 from ablation.escaping import for_terminal
 from ablation.runs import directory as run_directory
 from ablation.runs.checkpoint import Checkpoints, remove_checkpoints
+from ablation.runs.energy import EnergyMeter
 from ablation.runs.interruption import RESUME_LATER, Listener, RunInterruptedError, SafePoints
 from ablation.runs.progress import Progress, device_name, threads_on
 from ablation.runs.provenance import git_commit, training_digest, versions
 from ablation.runs.records import Origin
 from ablation.training.data import Data, PreparedDataError
 from ablation.training.device import PrecisionError, check_precision, prepare_device
-from ablation.training.loop import Training, train
+from ablation.training.loop import EpochRow, Training, train
 from ablation.training.meters import Clock
 from ablation.training.steps import CaptureError
 
@@ -94,7 +95,7 @@ def start(arguments: argparse.Namespace, directory: Path, listener: Listener, *,
     return context
 
 
-def train_on(context: RunContext, training: Training, data: Data, clock: Clock) -> None:
+def train_on(context: RunContext, training: Training, data: Data, clock: Clock, energy: EnergyMeter) -> None:
     """Train to the end from the run's checkpoint, or from the beginning where it has none, writing new ones on the way.
 
     Raises:
@@ -111,10 +112,18 @@ def train_on(context: RunContext, training: Training, data: Data, clock: Clock) 
         keep_threads(state["threads"])
         training.load_state_dict(state["training"])
         clock.load_state_dict(state["clock"])
+        energy.load_state_dict(state["energy"])
         training.interruptions += 1
         print(f"resumes from a checkpoint after {training.steps} steps", flush=True)
-    training.safe_point = SafePoints(training, clock, checkpoints, context.listener, context.checkpoint_seconds)
-    train(training, data, clock, Progress.of(training, len(data.train)))
+    training.safe_point = SafePoints(training, clock, energy, checkpoints, context.listener, context.checkpoint_seconds)
+    progress = Progress.of(training, len(data.train))
+
+    def report(row: EpochRow) -> None:
+        energy.sample()
+        progress(row)
+
+    train(training, data, clock, report)
+    energy.sample()
 
 
 def keep_threads(threads: int) -> None:

@@ -9,6 +9,7 @@ from ablation.config.settings import spec
 from ablation.runs import directory as run_directory
 from ablation.runs import job
 from ablation.runs.checkpoint import remove_checkpoints
+from ablation.runs.energy import EnergyMeter
 from ablation.runs.interruption import Listener
 from ablation.runs.records import ProbeRecord, write_record
 from ablation.training.data import Data, load_data
@@ -30,10 +31,10 @@ def probe_run(arguments: argparse.Namespace) -> None:
     context = job.start(arguments, arguments.run, listener, probed=True)
     with run_directory.locked(context.directory):
         data = load_data(arguments.data, context.device)
-        clock = Clock(context.device)
+        clock, energy = Clock(context.device), EnergyMeter.of(context.device)
         training = Training.start(context.settings, data, context.seed, context.device)
         training.callback = probe = Probe(arguments.every, arguments.step_sizes, clock)
-        job.train_on(context, training, data, clock)
+        job.train_on(context, training, data, clock, energy)
         write_record(context.directory / "probe.json", record(context, training, data, probe))
         remove_checkpoints(context.directory)
 
@@ -48,7 +49,7 @@ def record(context: job.RunContext, training: Training, data: Data, probe: Probe
         seed=context.seed,
         spec=spec(context.settings),
         every=probe.every,
-        step_sizes=tuple(probe.step_sizes),
+        step_sizes=tuple(probe.multiples),
         steps=tuple(steps),
         train_losses=tuple(loss if math.isfinite(loss) else None for loss in losses),
         seconds_per_step=seconds["training"] / training.steps,

@@ -18,10 +18,12 @@ from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, Val
 from ablation.config.grid import Identifier
 from ablation.config.texts import snakemake_command
 from ablation.files import atomic_write, digest_of_file, read_file, write_text
-from ablation.training.outcome import FiniteModel, ProbedStep, Score
+from ablation.training.outcome import FiniteModel, ProbedStep, Score, TestScores, Walk
 
-RECORD_VERSION: Literal[5] = 5
+RECORD_VERSION: Literal[6] = 6
 HISTORY = "history.csv"
+CONFUSION = "confusion.csv"
+FILTERS = "filters.npy"
 HISTORY_COLUMNS = (
     "epoch",
     "learning_rate",
@@ -53,6 +55,7 @@ class Cost(FiniteModel):
 
     `train_seconds` is the training loop alone, `device_seconds` evaluation too, and `wall_seconds` everything. What was
     trained between a checkpoint and a kill is trained again, and counts once. `interruptions`: how often it resumed.
+    `energy_joules` is what the GPU took, in equal parts for the processes that shared it; None where it does not say.
     """
 
     wall_seconds: NonNegativeFloat
@@ -61,6 +64,7 @@ class Cost(FiniteModel):
     images_per_second: NonNegativeFloat
     peak_memory_bytes: Count
     interruptions: Count
+    energy_joules: NonNegativeFloat | None = None
 
 
 class Origin(FiniteModel):
@@ -77,11 +81,12 @@ class Origin(FiniteModel):
 class RunRecord(FiniteModel):
     """One finished run. `status` is `diverged` where the loss became infinite or NaN: a result, not a failure.
 
-    `epochs` are those begun: a diverged run diverged in the last of them. `files` has the SHA-256 of each file beside
+    `epochs` are those begun: a diverged run diverged in the last of them. `test` is about the best epoch's weights, and
+    is missing from a diverged run. `files` has the SHA-256 of each file beside
     the record, by name; `checksum` is that of the record, without itself.
     """
 
-    record_version: Literal[5] = RECORD_VERSION
+    record_version: Literal[6] = RECORD_VERSION
     study: Identifier
     variant: Identifier
     seed: Count
@@ -92,6 +97,7 @@ class RunRecord(FiniteModel):
     best: PercentScore | None
     last: PercentScore | None
     averaged: PercentScore | None
+    test: TestScores | None = None
     best_model: str | None
     held_out_part: Literal["test", "validation"]
     cost: Cost
@@ -112,11 +118,11 @@ class RunRecord(FiniteModel):
 class ProbeRecord(FiniteModel):
     """A run that was trained a second time, with probes.
 
-    `step_sizes` are multiples of the learning rate. `train_losses` by epoch show that it is the same run. `checksum` is
-    the SHA-256 of the record, without itself.
+    `step_sizes` are multiples of the learning rate and of the optimizer's step. `train_losses` by epoch show that it is
+    the same run. `checksum` is the SHA-256 of the record, without itself.
     """
 
-    record_version: Literal[5] = RECORD_VERSION
+    record_version: Literal[6] = RECORD_VERSION
     study: Identifier
     variant: Identifier
     seed: Count
@@ -132,12 +138,17 @@ class ProbeRecord(FiniteModel):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> ProbeRecord:
-        paths = [path for step in self.steps for path in (step.path_losses, step.gradient_distances)]
-        if any(len(path) != len(self.step_sizes) for path in paths):
+        walks = [walk for step in self.steps for walk in step.walks.values()]
+        if any(len(path) != len(self.step_sizes) for walk in walks for path in paths_of(walk)):
             raise ValueError("it has paths of another length than its step sizes")
         if not all(1 <= number < 2**63 for step in self.steps for number in (step.step, step.epoch)):
             raise ValueError("it names a step that the run does not have")
         return self
+
+
+def paths_of(walk: Walk) -> tuple[tuple[float, ...], ...]:
+    """What a walk has of each step size."""
+    return walk.losses, walk.gradient_distances, walk.cosines
 
 
 Record = TypeVar("Record", RunRecord, ProbeRecord)
@@ -239,6 +250,15 @@ def digests_of_files(directory: Path, names: Iterable[str]) -> dict[str, str]:
 
 def _rerun(directory: str | PurePath) -> str:
     return f"`{snakemake_command(PurePath(directory, 'metrics.json'), '--force')}` reruns it"
+
+
+def write_confusion(path: str | Path, classes: Iterable[str], confusion: Iterable[Iterable[int]]) -> None:
+    """Write `confusion.csv` whole: a line a true class, with the number of its images by predicted class."""
+    names = list(classes)
+    with atomic_write(path) as aside, open(aside, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["true class", *names])
+        writer.writerows([name, *counts] for name, counts in zip(names, confusion, strict=True))
 
 
 def write_history(path: str | Path, history: Iterable[Mapping[str, float]]) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ablation.config.settings import spec
+from ablation.data.arrays import read_description
 from ablation.runs import directory as run_directory
 from ablation.runs import finished, job, records, step_trace
 from ablation.runs.checkpoint import remove_checkpoints
+from ablation.runs.energy import EnergyMeter
 from ablation.runs.interruption import Listener
 from ablation.runs.progress import peak_memory
 from ablation.runs.side_by_side import train_side_by_side
@@ -46,11 +48,11 @@ def train_run(arguments: argparse.Namespace, directory: Path, listener: Listener
         data = load_data(arguments.data, context.device)
         if finished.put_back(directory, wanted(context, data, keep=arguments.keep)):
             return
-        clock = Clock(context.device)
+        clock, energy = Clock(context.device), EnergyMeter.of(context.device)
         training = Training.start(context.settings, data, context.seed, context.device)
-        job.train_on(context, training, data, clock)
-        files = save_all(directory, training)
-        done = record(context, training, data, clock, files)
+        job.train_on(context, training, data, clock, energy)
+        files = save_all(directory, training, read_description(arguments.data).classes)
+        done = record(context, training, data, cost(training, clock, energy, len(data.train)), files)
         if len(arguments.run) > 1:
             records.write_record(directory / finished.COPY, done)
         records.write_record(directory / finished.RECORD, done)
@@ -63,7 +65,7 @@ def wanted(context: job.RunContext, data: Data, *, keep: bool) -> finished.Wante
 
 
 def record(
-    context: job.RunContext, training: Training, data: Data, clock: Clock, files: Mapping[str, str]
+    context: job.RunContext, training: Training, data: Data, spent: records.Cost, files: Mapping[str, str]
 ) -> records.RunRecord:
     """What `metrics.json` says."""
     outcome = training.outcome
@@ -78,15 +80,16 @@ def record(
         best=outcome.best,
         last=outcome.last,
         averaged=outcome.averaged,
+        test=None if outcome.test is None else outcome.test.scores(),
         best_model=files.get("best_model"),
         held_out_part=data.held_out_part,
-        cost=cost(training, clock, len(data.train)),
+        cost=spent,
         origin=job.origin(context, data),
         files=records.digests_of_files(context.directory, files.values()),
     )
 
 
-def save_all(directory: Path, training: Training) -> dict[str, str]:
+def save_all(directory: Path, training: Training, classes: Sequence[str]) -> dict[str, str]:
     """Write everything but the record; return the files' names by what they hold."""
     outcome, files = training.outcome, {"history": records.HISTORY}
     records.write_history(directory / records.HISTORY, outcome.history)
@@ -101,6 +104,13 @@ def save_all(directory: Path, training: Training) -> dict[str, str]:
         if score is not None and weights is not None:
             files[kind] = run_directory.weights_name(kind, training.settings, score.test_accuracy)
             run_directory.save_weights(directory / files[kind], weights)
+    if outcome.test is not None:
+        files["confusion"] = records.CONFUSION
+        records.write_confusion(directory / records.CONFUSION, classes, outcome.test.confusion.tolist())
+    if outcome.best_weights is not None and run_directory.save_filters(
+        directory / records.FILTERS, outcome.best_weights
+    ):
+        files["filters"] = records.FILTERS
     return files
 
 
@@ -110,7 +120,7 @@ def save_steps(path: Path, trace: StepTrace) -> None:
     step_trace.write_steps(path, epochs, *np.concatenate(trace.epochs).T)
 
 
-def cost(training: Training, clock: Clock, images: int) -> records.Cost:
+def cost(training: Training, clock: Clock, energy: EnergyMeter, images: int) -> records.Cost:
     seconds = clock.seconds["training"]
     return records.Cost(
         wall_seconds=clock.wall,
@@ -119,4 +129,5 @@ def cost(training: Training, clock: Clock, images: int) -> records.Cost:
         images_per_second=len(training.outcome.history) * images / seconds,
         peak_memory_bytes=peak_memory(training.device),
         interruptions=training.interruptions,
+        energy_joules=energy.joules,
     )

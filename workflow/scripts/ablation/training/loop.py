@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from ablation.config.kinds import BatchAugmentation
 from ablation.config.settings import RunSettings
+from ablation.training.assessment import Assessment
 from ablation.training.augment import normalise, plan_epoch, training_batches
 from ablation.training.data import Data, ImageSet
 from ablation.training.device import autocast
@@ -53,7 +55,10 @@ def pass_by(*, epoch_ended: bool = False) -> None:
 
 @dataclass
 class Outcome:
-    """What a run came to. Weights are those of the best epoch and of the SWA average, on the CPU."""
+    """What a run came to. Weights are those of the best epoch and of the SWA average, on the CPU.
+
+    `test` is how the best ones do on the test images.
+    """
 
     history: list[EpochRow] = field(default_factory=list)
     diverged: bool = False
@@ -62,6 +67,7 @@ class Outcome:
     averaged: Score | None = None
     best_weights: Weights | None = None
     averaged_weights: Weights | None = None
+    test: Assessment | None = None
 
     def state_dict(self) -> State:
         """What is known at a safe point: neither divergence nor the average."""
@@ -214,6 +220,7 @@ def train(training: Training, data: Data, clock: Clock, report: Callable[[EpochR
         end_epoch(training, row)
     with clock.measure("evaluation"):
         finish_average(training, data)
+        assess_best(training, data)
     return outcome
 
 
@@ -268,14 +275,18 @@ def evaluate(model: nn.Module, images: ImageSet, training: Training) -> tuple[fl
     """Mean loss and top-1 accuracy (%) of a network on images that are only normalised."""
     model.eval()
     running = RunningAverages(training.device)
-    parts = zip(images.images.split(EVALUATION_BATCH), images.labels.split(EVALUATION_BATCH), strict=True)
-    for batch, labels in parts:
+    for batch, labels in batches_of(images):
         with autocast(training.settings, training.device):
             logits = model(normalise(batch, training.settings))
             loss = training.criterion(logits, labels)
         running.add(loss, logits, labels)
         training.safe_point()
     return running.means()
+
+
+def batches_of(images: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
+    """Images and labels as they are, in batches for an evaluation."""
+    return zip(images.images.split(EVALUATION_BATCH), images.labels.split(EVALUATION_BATCH), strict=True)
 
 
 def finish_average(training: Training, data: Data) -> None:
@@ -286,6 +297,21 @@ def finish_average(training: Training, data: Data) -> None:
     model = average.finish(stoppable_inputs(training, data.train))
     outcome.averaged = _score(training.settings.epochs, *evaluate_held_out(model, data, training))
     outcome.averaged_weights = weights_of(model)
+
+
+@torch.no_grad()
+def assess_best(training: Training, data: Data) -> None:
+    """How the best weights do on the test images, on a copy of the model: the training stays as it was."""
+    assert training.outcome.best_weights is not None, "some epoch was the best"
+    model = deepcopy(training.model)
+    model.load_state_dict(training.outcome.best_weights)
+    model.eval()
+    training.outcome.test = assessment = Assessment(data.classes, training.device)
+    for images, labels in batches_of(data.test):
+        with autocast(training.settings, training.device):
+            logits = model(normalise(images, training.settings))
+        assessment.add(logits.float().softmax(1), labels)
+        training.safe_point()
 
 
 def stoppable_inputs(training: Training, images: ImageSet) -> Iterator[Tensor]:

@@ -68,6 +68,24 @@ def _band(traces: Iterable[pd.DataFrame], smoothing_steps: int) -> pd.DataFrame:
     return band.reset_index()
 
 
+def fluctuations(study: Study, runs: pd.DataFrame, traces: Traces) -> pd.DataFrame:
+    """One line a model, learning rate of the band and seed: the standard deviation of the change of the training loss
+    from one step to the next. Runs that are not completed have none."""
+    rates = _rate_of_variants(study)
+    completed = runs[runs["status"] == "completed"]
+    lines = [
+        {
+            "model": model.label,
+            "learning_rate": rates[run["variant"]],
+            "seed": run["seed"],
+            "loss_fluctuation": traces[run["variant"], run["seed"]]["loss"].astype("float64").diff().std(),
+        }
+        for model in study.landscape_models
+        for _, run in completed[completed["variant"].isin(model.band)].iterrows()
+    ]
+    return frame(lines, TABLES["fluctuations"])
+
+
 def bands_by_epoch(study: Study, runs: pd.DataFrame, histories: Histories) -> pd.DataFrame:
     """One line a model, seed and epoch: minimum and maximum over the learning rates of the epoch's mean training loss.
 

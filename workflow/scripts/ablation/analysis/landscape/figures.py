@@ -103,7 +103,7 @@ def probe_figure(probes: pd.DataFrame, pair: str, study: Study) -> Figure:
     After Santurkar et al. (2018), figure 4.
     """
     landscape = _landscape(study)
-    probes = probes[probes["pair"] == pair]
+    probes = probes[(probes["pair"] == pair) & (probes["path"] == "gradient")]
     panels = (
         ("(a) loss on the path", "loss", ("min_loss", "max_loss")),
         ("(b) change of the gradient", "l2 distance", ("min_gradient_distance", "max_gradient_distance")),

@@ -1,18 +1,18 @@
-"""Probes along the negative gradient -> frames. No torch.
+"""Probes of the landscape -> frames. No torch.
 
 In: a study with a landscape section and the `probe.json` of its probed runs below the working directory. Out: what the
 probes saw, one line a probed step, and the status of each probe. Without any probe the frames are empty.
 
 The measures are those of Santurkar, Tsipras, Ilyas and Madry, "How Does Batch Normalization Help Optimization?"
-(NeurIPS 2018), section 3. Steps and epochs are counted from 1.
+(NeurIPS 2018), sections 2.2 and 3. Steps and epochs are counted from 1.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,7 @@ class LoadedProbe(NamedTuple):
 
 
 Probes = Mapping[Run, LoadedProbe]
+Path = Literal["gradient", "optimizer"]
 
 
 def load_probes(study: Study) -> dict[Run, LoadedProbe]:
@@ -98,38 +99,77 @@ def _same_as_run(record: ProbeRecord, history: pd.DataFrame | None) -> Any:
 
 
 def probes(study: Study, runs: pd.DataFrame, loaded: Probes) -> pd.DataFrame:
-    """One line a probed step of the completed probes: how loss and gradient change along the negative gradient.
+    """One line a walk of a probed step: how loss and gradient change along its path.
 
-    Minima and maxima are over the step sizes, the start not among them. `gradient_distance` is the l2 norm of the
-    gradient there minus that at the start, `relative_gradient_distance` that over the norm at the start, and
-    `smoothness` the largest distance over distance moved (effective beta-smoothness). Values may be NaN or infinite.
-    `trains` is that of the run, and empty where the run is not finished.
+    `path` is gradient (along the negative gradient) or optimizer (along the optimizer's own displacement). Minima and
+    maxima are over the step sizes, the start not among them. `gradient_distance` is the l2 norm of the gradient there
+    minus that at the start, `relative_gradient_distance` that over the norm at the start, `gradient_cosine_distance`
+    one minus the smallest cosine between the two, and `smoothness` the largest distance over distance moved (effective
+    beta-smoothness). `dimensionless_smoothness` is that times the length of the step over the norm of the gradient:
+    along the negative gradient, times the learning rate. Values may be NaN or infinite. `trains` is that of the run,
+    and empty where the run is not finished.
     """
-    landscape, lines = landscape_of(study), []
+    lines = [
+        names | _walked(step, path, record.step_sizes)
+        for names, record in _probed_runs(study, runs, loaded)
+        for step in record.steps
+        for path in step.walks
+    ]
+    return frame(lines, TABLES["probes"])
+
+
+def shifts(study: Study, runs: pd.DataFrame, loaded: Probes) -> pd.DataFrame:
+    """One line a probed step and layer: the internal covariate shift, as the change of the layer's gradient.
+
+    `place` counts the layers from the second one, which is 2: the first has none below. `covariate_shift` is the l2
+    norm of the change over that of the gradient, `covariate_shift_cosine_distance` one minus the cosine of before and
+    after.
+    """
+    lines = [
+        names
+        | step.model_dump(include={"step", "epoch", "loss"})
+        | {
+            "layer": shift.layer,
+            "place": place,
+            "covariate_shift": shift.distance,
+            "covariate_shift_cosine_distance": 1 - shift.cosine,
+        }
+        for names, record in _probed_runs(study, runs, loaded)
+        for step in record.steps
+        for place, shift in enumerate(step.shifts, start=2)
+    ]
+    return frame([{key: line.get(key) for key in TABLES["shifts"]} for line in lines], TABLES["shifts"])
+
+
+def _probed_runs(study: Study, runs: pd.DataFrame, loaded: Probes) -> Iterator[tuple[dict[str, Any], ProbeRecord]]:
+    """The completed probes, with what names their run."""
+    landscape = landscape_of(study)
     trained = {(run["variant"], run["seed"]): trains(run, landscape) for _, run in runs.iterrows()}
     for model in study.landscape_models:
         for (pair, variant), seed in product(model.probed.items(), study.seeds):
             record = loaded[Run(variant, seed)].record
-            names = {"pair": pair, "model": model.label, "variant": variant, "seed": seed}
-            names["optimizer"] = study.matrix.settings[variant].optimizer.display_name
-            names["trains"] = trained[variant, seed]
             if record is not None:
-                lines += [names | _probed_step(step, record.step_sizes) for step in record.steps]
-    return frame(lines, TABLES["probes"])
+                names = {"pair": pair, "model": model.label, "variant": variant, "seed": seed}
+                names["optimizer"] = study.matrix.settings[variant].optimizer.display_name
+                yield names | {"trains": trained[variant, seed]}, record
 
 
-def _probed_step(step: ProbedStep, step_sizes: tuple[float, ...]) -> dict[str, float]:
-    losses, distances = np.array(step.path_losses), np.array(step.gradient_distances)
+def _walked(step: ProbedStep, path: Path, step_sizes: tuple[float, ...]) -> dict[str, Any]:
+    walk = step.walks[path]
+    losses, distances = np.array(walk.losses), np.array(walk.gradient_distances)
     # A loss may overflow and a gradient may vanish: the results are then infinite or NaN.
     with np.errstate(all="ignore"):
-        moved = np.array(step_sizes) * step.learning_rate * step.gradient_norm
+        smoothness = (distances / (np.array(step_sizes) * walk.length)).max()
         return {
             **step.model_dump(include={"step", "epoch", "learning_rate", "loss", "gradient_norm"}),
+            "path": path,
             "min_loss": losses.min(),
             "max_loss": losses.max(),
             "loss_range": losses.max() - losses.min(),
             "min_gradient_distance": distances.min(),
             "max_gradient_distance": distances.max(),
             "relative_gradient_distance": distances.max() / step.gradient_norm,
-            "smoothness": (distances / moved).max(),
+            "gradient_cosine_distance": 1 - np.min(walk.cosines),
+            "smoothness": smoothness,
+            "dimensionless_smoothness": smoothness * walk.length / step.gradient_norm,
         }

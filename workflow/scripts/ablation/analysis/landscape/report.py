@@ -18,6 +18,7 @@ from ablation.config.study import Landscape, Study
 from ablation.escaping import for_markdown
 
 # How a value is shown where some seeds are beyond what was tried.
+PATHS = {"gradient": "along the gradient", "optimizer": "along the optimizer's step"}
 BEYOND = {"epochs_to_mark": "some seeds never", "largest_learning_rate": "some seeds at the largest tried"}
 
 
@@ -51,10 +52,15 @@ def quantity_names(study: Study) -> dict[str, str]:
         "band_width": "mean width of the loss band",
         "smoothed_band_width": f"the same, losses smoothed over {steps} steps",
         "epoch_band_width": "the same, of the losses by epoch",
-        "loss_range": "range of the loss along the gradient",
-        "gradient_distance": "largest change of the gradient along it (predictiveness)",
+        "loss_range": "range of the loss on the path",
+        "gradient_distance": "largest change of the gradient on it (predictiveness)",
         "relative_gradient_distance": "the same, as a multiple of the gradient",
+        "gradient_cosine_distance": "largest turn of the gradient on it (1 − cosine)",
         "smoothness": "effective β-smoothness",
+        "dimensionless_smoothness": "β-smoothness times learning rate",
+        "covariate_shift": "internal covariate shift: change of a layer's gradient when those below have stepped",
+        "covariate_shift_cosine_distance": "the same, as a turn (1 − cosine)",
+        "loss_fluctuation": "change of the training loss from step to step, standard deviation",
         "largest_learning_rate": "largest learning rate that trains",
     }
 
@@ -75,17 +81,26 @@ def claims_markdown(study: Study, claims: pd.DataFrame, titles: dict[str, str]) 
     lines = []
     for line in claims.to_dict("records"):
         pair, matched = titles.get(line["pair"], line["pair"]), "at matched training loss" * line["matched"]
+        path = PATHS.get(line["path"], "")
         lines.append(
             {
-                "": for_markdown("; ".join(filter(None, (names[line["quantity"]], pair, matched)))),
+                "": for_markdown("; ".join(filter(None, (names[line["quantity"]], pair, path, matched)))),
                 "without": _value(line, "without"),
                 "with": _value(line, "with"),
-                "ratio": _spread(line["ratio_mean"], line["ratio_std"]),
+                "ratio": _ratio(line),
                 "n": line["ratio_n"],
                 "reference": for_markdown(line["reported"]) or NOTHING,
             }
         )
     return markdown_table(lines, headers={"without": for_markdown(without.label), "with": for_markdown(with_it.label)})
+
+
+def _ratio(line: dict[str, Any]) -> str:
+    """The geometric mean with its 95 % interval."""
+    text = amount(line["ratio"])
+    return (
+        text if pd.isna(line["ratio_low"]) else f"{text} ({amount(line['ratio_low'])} to {amount(line['ratio_high'])})"
+    )
 
 
 def _value(line: dict[str, Any], model: str) -> str:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pandas as pd
 
 from ablation.analysis.frames import read_csv
-from ablation.analysis.landscape.bands import accuracies, bands, bands_by_epoch, learning_rates, left_out
+from ablation.analysis.landscape.bands import accuracies, bands, bands_by_epoch, fluctuations, learning_rates, left_out
 from ablation.analysis.landscape.claims import by_seed, claims
 from ablation.analysis.landscape.files import TABLES
-from ablation.analysis.landscape.probes import load_probes, probe_states, probes
+from ablation.analysis.landscape.probes import load_probes, probe_states, probes, shifts
 from ablation.analysis.runs import load_results
 from ablation.config import matrix
 from ablation.config.study import Study
@@ -32,11 +32,13 @@ def landscape_tables(study: Study) -> dict[str, pd.DataFrame]:
     runs, histories = results.runs, results.histories
     tables = {
         "bands": bands(study, runs, results.traces),
+        "fluctuations": fluctuations(study, runs, results.traces),
         "bands_by_epoch": bands_by_epoch(study, runs, histories),
         "left_out": left_out(study, runs),
         "learning_rates": learning_rates(study, runs, histories),
         "accuracies": accuracies(study, runs, histories),
         "probes": probes(study, runs, loaded),
+        "shifts": shifts(study, runs, loaded),
         "probe_states": probe_states(study, loaded, histories),
     }
     tables["by_seed"] = by_seed(study, tables)
