@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from ablation.config.settings import complete
+from ablation.runs.energy import EnergyMeter
 from ablation.training import loop
 from ablation.training.data import Data, ImageSet
 from ablation.training.device import prepare_device
+from ablation.training.probes import Probe, objective_of_batch, optimizer_displacement
 from ablation.training.steps import CapturedStep, CaptureError
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
@@ -35,7 +37,7 @@ def images(count, device):
     return ImageSet((noise + 60 * labels[:, None, None, None]).to(torch.uint8).to(device), labels.to(device))
 
 
-def trained(**changes):
+def trained(callback=None, **changes):
     """A training to its end, on 650 images: ten steps an epoch and a smaller one."""
     settings = complete({"model": CNN, "epochs": 3, "batch_size": 64, "deterministic": True} | changes)
     device = torch.device("cuda", 0)
@@ -43,6 +45,7 @@ def trained(**changes):
     train, test = images(650, device), images(200, device)
     training = loop.Training.start(settings, Data(train, test, test, 4, "test", "digest"), 0, device)
     data = Data(train, test, test, 4, "test", "digest")
+    training.callback = callback
     loop.train(training, data, loop.Clock(device), lambda row: None)
     return training
 
@@ -67,6 +70,49 @@ def test_precisions_round_differently_and_learn_alike():
     losses = [run.history[0]["train_loss"] for run in runs.values()]
     assert len(set(losses)) == 3
     assert losses == pytest.approx([losses[0]] * 3, rel=0.05)
+
+
+@pytest.mark.parametrize("name", ["adam", "sign", "vgg-dropout"])
+def test_probing_leaves_captured_training_bit_for_bit_unchanged(name):
+    probe = Probe(4, (0.5, 2.0), loop.Clock(torch.device("cuda", 0)))
+    assert left(trained(**RUNS[name])) == left(trained(probe, **RUNS[name]))
+    assert len(probe.steps()) == 8
+    assert all(0 <= shift.distance < 10 for step in probe.steps() for shift in step.shifts)
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd", "sign", "adamw-focal"])
+def test_the_optimizers_step_is_where_the_captured_training_lands(name):
+    found = []
+
+    def callback(training, inputs, labels):
+        weights = {key: each.detach().clone() for key, each in training.model.named_parameters()}
+        if training.steps == 12:
+            _, gradient = objective_of_batch(training, inputs, labels)(weights)
+            found.append((weights, optimizer_displacement(training, weights, gradient)))
+        if training.steps == 13:
+            before, displacement = found[0]
+            found.append([(weights[key] - before[key], displacement[key]) for key in weights])
+
+    trained(callback, precision="fp32", **RUNS[name])
+    moved, seen = (torch.cat([each.flatten() for each in part]) for part in zip(*found[1], strict=True))
+    assert (moved - seen).norm() < 1e-3 * moved.norm()
+
+
+def test_the_assessment_counts_as_on_a_processor():
+    assessment = trained(**RUNS["adam"]).outcome.test
+    scores = assessment.scores()
+    assert assessment.confusion.sum().item() == 200
+    assert len(scores.class_accuracy) == 4
+    assert 0 <= scores.calibration_error <= 100
+
+
+def test_the_energy_of_a_training_is_read_from_the_counter():
+    meter = EnergyMeter.of(torch.device("cuda", 0))
+    if meter.joules is None:
+        pytest.skip("this GPU's driver does not tell its energy")
+    trained(**RUNS["adam"])
+    meter.sample()
+    assert 1 < meter.joules < 100_000
 
 
 def wait_for_the_host():
