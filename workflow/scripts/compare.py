@@ -23,7 +23,7 @@ def main() -> None:
     with errors_for_users():
         study = read_study(arguments.study)
         table = table_of(study, arguments.table)
-        write_csv(comparison(table, load_runs(study, matrix.runs_of_table(study, table))), arguments.output)
+        write_csv(comparison(study, table, load_runs(study, matrix.runs_of_table(study, table))), arguments.output)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,9 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 NAN = float("nan")
+# Of the number of seeds that a comparison would need.
+POWER = 0.8
+MAX_SEEDS = 1000
 
 
 class Estimate(NamedTuple):
@@ -44,3 +47,129 @@ def paired_ratio(without: ArrayLike, with_it: ArrayLike, *, level: float = 0.05,
     low, high = np.exp(logs.mean() + np.array([-reach, reach]))
     p = 2 * stats.t.sf(abs(logs.mean()) / error, n - 1)
     return Estimate(float(np.exp(logs.mean())), float(low), float(high), float(p), n)
+
+
+def welch(values: ArrayLike, others: ArrayLike, *, level: float = 0.05, beyond: float = 0.0) -> Estimate:
+    """The difference of two means, `values` minus `others`, with its interval, by Welch's test.
+
+    `p` is two-sided, of the difference being `beyond`. Fewer than two values on a side, or no spread on both, leave
+    interval and p unknown.
+    """
+    one, other = np.asarray(values, dtype=float), np.asarray(others, dtype=float)
+    n = min(len(one), len(other))
+    if n == 0:
+        return Estimate()
+    difference = one.mean() - other.mean()
+    error, freedom = _standard_error(one, other)
+    if not error > 0:
+        return Estimate(float(difference), n=n)
+    reach = stats.t.isf(level / 2, freedom) * error
+    p = 2 * stats.t.sf(abs(difference - beyond) / error, freedom)
+    return Estimate(float(difference), float(difference - reach), float(difference + reach), float(p), n)
+
+
+def p_above(values: ArrayLike, others: ArrayLike, bound: float = 0.0) -> float:
+    """One-sided p of Welch's test that the mean of `values` is above that of `others` by more than `bound`."""
+    one, other = np.asarray(values, dtype=float), np.asarray(others, dtype=float)
+    error, freedom = _standard_error(one, other)
+    if not error > 0:
+        return NAN
+    return float(stats.t.sf((one.mean() - other.mean() - bound) / error, freedom))
+
+
+def p_similar(values: ArrayLike, others: ArrayLike, margin: float) -> float:
+    """The larger p of two one-sided Welch tests that the means differ by less than `margin` (Schuirmann 1987)."""
+    return max(p_above(values, others, -margin), p_above(others, values, -margin))
+
+
+def _standard_error(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    """Of a difference of means, with Welch's and Satterthwaite's degrees of freedom; NaN where a side has one value."""
+    if min(len(one), len(other)) < 2:
+        return NAN, NAN
+    parts = np.array([one.var(ddof=1) / len(one), other.var(ddof=1) / len(other)])
+    variance = parts.sum()
+    if not variance > 0:
+        return 0.0, NAN
+    return float(np.sqrt(variance)), float(variance**2 / (parts**2 / (np.array([len(one), len(other)]) - 1)).sum())
+
+
+def holm(p_values: ArrayLike) -> np.ndarray:
+    """P values adjusted for each other, so that all of them together err at the level (Holm 1979); NaN stays NaN, and
+    counts as none."""
+    p = np.asarray(p_values, dtype=float)
+    adjusted, known = np.full(len(p), NAN), np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    factors = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * factors))
+    return adjusted
+
+
+def mean_above(values: ArrayLike, bound: float) -> float:
+    """One-sided p of Student's test that the mean is above `bound`; NaN of fewer than two values, or of equal ones."""
+    runs = np.asarray(values, dtype=float)
+    if len(runs) < 2 or not runs.std(ddof=1) > 0:
+        return NAN
+    return float(stats.t.sf((runs.mean() - bound) / (runs.std(ddof=1) / np.sqrt(len(runs))), len(runs) - 1))
+
+
+def binomial_interval(count: int, of: int, level: float = 0.05) -> tuple[float, float]:
+    """The exact interval of a proportion (Clopper and Pearson 1934)."""
+    interval = stats.binomtest(count, of).proportion_ci(1 - level, method="exact")
+    return float(interval.low), float(interval.high)
+
+
+def rank_test(values: ArrayLike, others: ArrayLike) -> float:
+    """One-sided p that `values` are smaller than `others`, by the exact distribution of the rank sum (Mann and Whitney
+    1947), ties and infinite values included; NaN where a side has none."""
+    one, other = np.asarray(values, dtype=float), np.asarray(others, dtype=float)
+    if min(len(one), len(other)) == 0:
+        return NAN
+    ranks = stats.rankdata(np.concatenate([one, other]))
+    # Every way to choose which ranks are those of `values` is as probable as any other: sums of so many of the ranks,
+    # doubled, since ties have halves.
+    doubled = np.rint(2 * ranks).astype(int)
+    ways = np.zeros((len(one) + 1, doubled.sum() + 1))
+    ways[0, 0] = 1
+    for rank in doubled:
+        ways[1:, rank:] += ways[:-1, : ways.shape[1] - rank].copy()
+    counts = ways[len(one)]
+    return float(counts[: doubled[: len(one)].sum() + 1].sum() / counts.sum())
+
+
+def seeds_needed(distance: float, spread: float, level: float, *, paired: bool = False) -> float:
+    """How many seeds a two-sided test by Student's t needs to find `distance` with a power of 80 %.
+
+    By the noncentral t distribution. `spread` is the standard deviation of a row, of which two are compared, or if
+    `paired` that of the differences. NaN where it is unknown or zero, and infinite beyond `MAX_SEEDS`.
+    """
+    if not (spread > 0 and np.isfinite(distance)):
+        return NAN
+    counts = np.arange(2, MAX_SEEDS + 1)
+    rows = 1 if paired else 2
+    freedom = rows * (counts - 1)
+    shift = abs(distance) / (spread * np.sqrt(rows / counts))
+    reached = stats.nct.sf(stats.t.isf(level / 2, freedom), freedom, shift) >= POWER
+    return float(counts[reached.argmax()]) if reached.any() else float("inf")
+
+
+def pooled(*stds: float) -> float:
+    """The square root of the mean variance."""
+    return float(np.sqrt(np.mean(np.square(stds))))
+
+
+def p_of_single_runs(difference: float, stds: tuple[float, float], counts: tuple[int, int]) -> float:
+    """Two-sided p of a difference between two single runs, given the spread that so many runs of each row have."""
+    variances = np.square(stds)
+    if min(counts) < 2 or not variances.sum() > 0:
+        return NAN
+    freedom = variances.sum() ** 2 / (variances**2 / (np.array(counts) - 1)).sum()
+    return float(2 * stats.t.sf(abs(difference) / np.sqrt(variances.sum()), freedom))
+
+
+def p_of_further_run(values: ArrayLike, reached: float) -> float:
+    """Two-sided p that one more run is as good as `reached`, by the prediction interval mean ± t * s * sqrt(1 + 1/n)."""
+    runs = np.asarray(values, dtype=float)
+    if len(runs) < 2 or not runs.std(ddof=1) > 0:
+        return NAN
+    distance = (reached - runs.mean()) / (runs.std(ddof=1) * np.sqrt(1 + 1 / len(runs)))
+    return float(min(1.0, 2 * stats.t.sf(distance, len(runs) - 1)))

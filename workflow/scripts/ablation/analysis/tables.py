@@ -12,21 +12,35 @@ import pandas as pd
 
 from ablation.analysis.frames import frame
 from ablation.analysis.runs import FINISHED, LOST
+from ablation.analysis.statistics import NAN, holm, pooled, seeds_needed, welch
 from ablation.config.settings import NOT_SET, changes, spec
 from ablation.config.study import Row, Study, Table
 
 COMPARISON = {
     "variant": "object",
     "label": "object",
+    "baseline": "bool",
     "n": "int64",
     "mean": "float64",
     "std": "float64",
     "reported": "float64",
+    "reported_difference": "float64",
     "difference": "float64",
+    "low": "float64",
+    "high": "float64",
+    "p": "float64",
     "last_mean": "float64",
     "last_std": "float64",
+    "last_difference": "float64",
+    "last_low": "float64",
+    "last_high": "float64",
+    "last_p": "float64",
     "diverged": "int64",
     "missing": "int64",
+    "changes": "object",
+    "changed": "int64",
+    "seeds_needed": "float64",
+    "device_hours_needed": "float64",
 }
 ACCURACY_OF = {"best": "best_accuracy", "averaged": "averaged_accuracy"}
 SECONDS_PER_HOUR = 3600
@@ -44,32 +58,92 @@ def table_of(study: Study, table_id: str) -> Table:
     return study.tables[table_id]
 
 
-def comparison(table: Table, runs: pd.DataFrame) -> pd.DataFrame:
-    """One line a row of the table, with the reference's accuracy beside ours.
+def comparison(study: Study, table: Table, runs: pd.DataFrame) -> pd.DataFrame:
+    """One line a row of the table: its accuracies, the reference's beside them, and the difference from the baseline.
 
     Mean and sample standard deviation are over the `n` completed runs. Diverged runs are left out of them and counted,
-    and so are missing ones, among them the outdated and the damaged.
+    and so are missing ones, among them the outdated and the damaged. `low` and `high` are the 95 % Welch interval of
+    the difference, and `p` is adjusted for all rows of the table (Holm). `last_...` is the same for the last epoch's
+    accuracy. `changes` are the settings that differ from the baseline's. Where the difference is not decided,
+    `seeds_needed` are told, and the hours of the device that those beyond the finished ones cost.
     """
-    return frame([_line(row, runs[runs["variant"] == row.variant]) for row in table.rows], COMPARISON)
+    baseline = table.baseline_row
+    lines = [_line(study, row, baseline, runs) for row in table.rows]
+    for p in ("p", "last_p"):
+        for line, adjusted in zip(lines, holm([line.get(p, NAN) for line in lines]), strict=True):
+            line[p] = adjusted
+    of_baseline = lines[table.rows.index(baseline)]
+    for line in lines:
+        if not line["baseline"] and not line["p"] <= study.statistics.level:
+            line.update(_price(study, line, of_baseline, runs))
+    return frame(lines, COMPARISON)
 
 
-def _line(row: Row, runs: pd.DataFrame) -> dict[str, Any]:
-    completed = runs[runs["status"] == "completed"]
-    accuracy = completed[ACCURACY_OF[row.accuracy]].dropna()
-    reported = float("nan") if row.reported is None else row.reported
-    return {
+def accuracies(runs: pd.DataFrame, row: Row, *, last: bool = False) -> pd.Series:
+    """The accuracies that a row compares, of its completed runs. No epoch was chosen for averaged weights."""
+    of_row = runs[(runs["variant"] == row.variant) & (runs["status"] == "completed")]
+    column = "last_accuracy" if last and row.accuracy == "best" else ACCURACY_OF[row.accuracy]
+    return of_row[column].dropna()
+
+
+def _line(study: Study, row: Row, baseline: Row, runs: pd.DataFrame) -> dict[str, Any]:
+    of_row = runs[runs["variant"] == row.variant]
+    accuracy, last = accuracies(runs, row), of_row["last_accuracy"][of_row["status"] == "completed"]
+    reported = NAN if row.reported is None or study.not_comparable else row.reported
+    changes = changed_settings(study, baseline.variant, row.variant)
+    line = {
         "variant": row.variant,
         "label": row.label,
+        "baseline": row == baseline,
         "n": len(accuracy),
         "mean": accuracy.mean(),
         "std": accuracy.std(ddof=1),
         "reported": reported,
-        "difference": accuracy.mean() - reported,
-        "last_mean": completed["last_accuracy"].mean(),
-        "last_std": completed["last_accuracy"].std(ddof=1),
-        "diverged": int((runs["status"] == "diverged").sum()),
-        "missing": int(runs["status"].isin(LOST).sum()),
+        "reported_difference": accuracy.mean() - reported,
+        "last_mean": last.mean(),
+        "last_std": last.std(ddof=1),
+        "diverged": int((of_row["status"] == "diverged").sum()),
+        "missing": int(of_row["status"].isin(LOST).sum()),
+        "changes": "; ".join(changes),
+        "changed": len(changes),
     }
+    return line if row == baseline else line | _differences(row, baseline, runs)
+
+
+def _differences(row: Row, baseline: Row, runs: pd.DataFrame) -> dict[str, float]:
+    """Of the selected and of the last epoch, not yet adjusted for the other rows."""
+    found: dict[str, float] = {}
+    for prefix, last in (("", False), ("last_", True)):
+        welched = welch(accuracies(runs, row, last=last), accuracies(runs, baseline, last=last))
+        names = ("difference", "low", "high", "p")
+        found |= {prefix + name: value for name, value in zip(names, welched[:4], strict=True)}
+    return found
+
+
+def _price(study: Study, line: dict[str, Any], baseline: dict[str, Any], runs: pd.DataFrame) -> dict[str, float]:
+    """The seeds that this difference would need, and what those that are not there yet would cost."""
+    seeds = seeds_needed(line["difference"], pooled(line["std"], baseline["std"]), study.statistics.level)
+    hours = [max(0.0, seeds - each["n"]) * device_hours(runs, each["variant"]) for each in (line, baseline)]
+    return {"seeds_needed": seeds, "device_hours_needed": sum(hours)}
+
+
+def device_hours(runs: pd.DataFrame, variant: str) -> float:
+    """What a finished run of a variant took, as the mean."""
+    return runs["device_seconds"][runs["variant"] == variant].mean() / SECONDS_PER_HOUR
+
+
+def changed_settings(study: Study, before: str, after: str) -> list[str]:
+    """The settings in which two variants differ, as `key old → new`.
+
+    A component that takes the place of another is one change, with all settings that only one of the two has.
+    """
+    settings = study.matrix.settings
+    found = changes(spec(settings[before]), spec(settings[after]))
+    return [
+        f"{key} {old} → {new}"
+        for key, (old, new) in found.items()
+        if NOT_SET not in (old, new) or key.rpartition(".")[0] not in found
+    ]
 
 
 def settings_overview(study: Study, runs: pd.DataFrame) -> pd.DataFrame:

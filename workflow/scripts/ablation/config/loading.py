@@ -14,6 +14,7 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from ablation.config.claims import CLAIMS, claim_problems
 from ablation.config.landscape_models import find_models
 from ablation.config.matrix import Matrix, Resolved
 from ablation.config.plain_yaml import (
@@ -33,7 +34,7 @@ from ablation.config.yaml_layers import read_layers
 
 MAX_ERRORS = 50
 MAX_RUNS = 100_000
-RESERVED_TABLE = "runs"
+RESERVED_TABLES = {"runs": "all runs", "claims": "the claims"}
 # In the name of an input file they are wildcards to Snakemake.
 BRACES = "{}"
 
@@ -107,11 +108,19 @@ def _validate(config: dict[str, Any]) -> tuple[Study | None, list[Problem]]:
         # A list that lost its bad items is then too short as well, which tells nothing more.
         bad = {details["loc"][:end] for details in found for end in range(1, len(details["loc"]))}
         wrong = [each for each in found if each["type"] != "too_short" or each["loc"] not in bad]
-        return None, [describe(each, _keys_at) for each in wrong]
+        return None, [without_kind(describe(each, _keys_at)) for each in wrong]
+
+
+def without_kind(problem: Problem) -> Problem:
+    """A problem at the key where the config has it: pydantic names the kind of a claim as well."""
+    path, text = problem
+    return (path[:2] + path[3:] if path[:1] == ("claims",) else path), text
 
 
 def _keys_at(path: KeyPath) -> list[str]:
     """The valid keys of the mapping at `path`, read off the models."""
+    if path[:1] == ("claims",):
+        return list(CLAIMS[str(path[2])].model_fields)
     kind: Any = Study
     for part in path:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -125,10 +134,11 @@ def _keys_at(path: KeyPath) -> list[str]:
 
 def _valid_part(config: dict[str, Any], problems: list[Problem]) -> Study | None:
     """A config without its bad sections and tables, of which the rest can be checked too."""
-    bad = {path[:2] if path[:1] == ("tables",) else path[:1] for path, _ in problems}
+    bad = {path[:2] if path[0] in ("tables", "claims") else path[:1] for path, _ in problems if path}
     good = {"study": "unchecked", "seeds": [0]} | {key: value for key, value in config.items() if (key,) not in bad}
-    if isinstance(good.get("tables"), Mapping):
-        good["tables"] = {name: table for name, table in good["tables"].items() if ("tables", name) not in bad}
+    for section in ("tables", "claims"):
+        if isinstance(good.get(section), Mapping):
+            good[section] = {name: each for name, each in good[section].items() if (section, name) not in bad}
     try:
         return Study.model_validate(good)
     except ValidationError:  # there are no variants
@@ -136,12 +146,13 @@ def _valid_part(config: dict[str, Any], problems: list[Problem]) -> Study | None
 
 
 def _study_problems(study: Study) -> Iterator[Problem]:
-    yield from _seed_problems(study)
+    yield from _repeated(("seeds",), study.seeds)
     yield from _data_problems(study)
     yield from _table_problems(study)
     resolved = study.resolved
     yield from resolved.problems
     yield from _row_problems(study, resolved)
+    yield from claim_problems(study, resolved)
     if resolved.matrix is not None:
         if study.landscape is not None:
             yield from find_models(study.landscape, resolved.matrix)[1]
@@ -162,23 +173,30 @@ def _row_problems(study: Study, resolved: Resolved) -> Iterator[Problem]:
                 yield (*path, "accuracy"), f"variant '{row.variant}' has no average: set averaging: swa"
 
 
-def _seed_problems(study: Study) -> Iterator[Problem]:
+def _repeated(path: KeyPath, seeds: Sequence[int]) -> Iterator[Problem]:
     seen: set[int] = set()
-    for index, seed in enumerate(study.seeds):
+    for index, seed in enumerate(seeds):
         if seed in seen:
-            yield ("seeds", index), f"seed {seed} appears twice; keep one"
+            yield (*path, index), f"seed {seed} appears twice; keep one"
         seen.add(seed)
 
 
 def _run_count_problems(study: Study, matrix: Matrix) -> Iterator[Problem]:
-    runs = len(matrix.variants) * len(study.seeds)
+    runs = sum(len(study.seeds_of(variant)) for variant in matrix.variants)
     if runs > MAX_RUNS:
         yield ("variants",), f"with {len(study.seeds)} seeds they make {runs:,} runs; a study has {MAX_RUNS:,} at most"
 
 
 def _table_problems(study: Study) -> Iterator[Problem]:
-    if RESERVED_TABLE in study.tables:
-        yield ("tables", RESERVED_TABLE), "is the name of the table of all runs; choose another"
+    for name, what in RESERVED_TABLES.items():
+        if name in study.tables:
+            yield ("tables", name), f"is the name of the table of {what}; choose another"
+    for name, table in study.tables.items():
+        variants = [row.variant for row in table.rows]
+        if table.baseline not in (None, *variants):
+            hint = f"{suggestion(table.baseline, variants)}Rows: {choices(variants)}"
+            yield ("tables", name, "baseline"), f"no row of {shown(table.baseline)}; {hint}"
+        yield from _repeated(("tables", name, "seeds"), table.seeds)
 
 
 def _data_problems(study: Study) -> Iterator[Problem]:

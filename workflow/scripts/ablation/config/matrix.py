@@ -321,7 +321,7 @@ def runs(study: Study) -> list[Run]:
 
 def runs_of(variants: Iterable[str], study: Study) -> list[Run]:
     """The runs of these variants, each once."""
-    return [Run(variant, seed) for variant, seed in product(dict.fromkeys(variants), study.seeds)]
+    return [Run(variant, seed) for variant in dict.fromkeys(variants) for seed in study.seeds_of(variant)]
 
 
 def runs_of_table(study: Study, table: Table) -> list[Run]:
@@ -330,10 +330,14 @@ def runs_of_table(study: Study, table: Table) -> list[Run]:
 
 
 def runs_of_landscape(study: Study) -> list[Run]:
-    """The runs that the landscape section compares."""
-    return runs_of((name for model in study.landscape_models for name in model.variants), study)
+    """The runs that the landscape section compares, with the study's own seeds."""
+    return _with_seeds((name for model in study.landscape_models for name in model.variants), study)
 
 
 def probed_runs(study: Study) -> list[Run]:
     """The runs that are trained a second time, with probes."""
-    return runs_of((name for model in study.landscape_models for name in model.probed.values()), study)
+    return _with_seeds((name for model in study.landscape_models for name in model.probed.values()), study)
+
+
+def _with_seeds(variants: Iterable[str], study: Study) -> list[Run]:
+    return [Run(variant, seed) for variant, seed in product(dict.fromkeys(variants), study.seeds)]

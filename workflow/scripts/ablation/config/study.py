@@ -10,26 +10,18 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PositiveFloat, PositiveInt, WithJsonSchema
+from pydantic import Field, PositiveFloat, PositiveInt, WithJsonSchema
 
 from ablation.config.catalog import catalog
+from ablation.config.claims import Claim, Quantity
 from ablation.config.grid import Identifier
 from ablation.config.kinds import MAX_FLOAT, Catalog, ImageShape
 from ablation.config.landscape_models import LandscapeModel, find_models
 from ablation.config.matrix import Matrix, Resolved, Sections, resolve
-from ablation.config.strict import DEFINED_AS, Strict
+from ablation.config.strict import DEFINED_AS, Strict, Text
 from ablation.config.texts import OF_NO_RESULT
-from ablation.escaping import one_line
 
 Settings = Annotated[dict[str, Any], WithJsonSchema({DEFINED_AS: "Settings"})]
-
-
-def _on_one_line(value: Any) -> Any:
-    return one_line(value) if isinstance(value, str) else value
-
-
-# Titles, labels and notes, which may hold anything.
-Text = Annotated[str, BeforeValidator(_on_one_line)]
 VariantEntry = Annotated[dict[str, Any], WithJsonSchema({DEFINED_AS: "Variant"})]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 LearningRate = Annotated[PositiveFloat, Field(le=MAX_FLOAT)]
@@ -77,24 +69,14 @@ class Table(Strict):
     title: Text = Field(min_length=1)
     note: Text = ""
     rows: tuple[Row, ...] = Field(min_length=1)
+    baseline: Identifier | None = Field(
+        None, description="the variant of the row that the others are compared with; left out: the first row's"
+    )
+    seeds: tuple[Seed, ...] = Field((), description="seeds of its rows, besides those of the study")
 
-
-Quantity = Literal[
-    "epochs_to_mark",
-    "band_width",
-    "smoothed_band_width",
-    "epoch_band_width",
-    "loss_range",
-    "gradient_distance",
-    "relative_gradient_distance",
-    "gradient_cosine_distance",
-    "smoothness",
-    "dimensionless_smoothness",
-    "covariate_shift",
-    "covariate_shift_cosine_distance",
-    "loss_fluctuation",
-    "largest_learning_rate",
-]
+    @property
+    def baseline_row(self) -> Row:
+        return next((row for row in self.rows if row.variant == self.baseline), self.rows[0])
 
 
 class Probing(Strict):
@@ -140,6 +122,22 @@ class Landscape(Strict):
     reported: dict[Quantity, Text] = Field(default_factory=dict, description="what the reference says, by quantity")
 
 
+class Statistics(Strict):
+    """How the report decides."""
+
+    margin: float = Field(
+        0.75, gt=0, le=100, description="percentage points: accuracies that differ by less are similar"
+    )
+    looks: PositiveInt = Field(
+        2, le=100, description="how often the results are looked at, as after adding seeds; each tests at 5 % / looks"
+    )
+
+    @property
+    def level(self) -> float:
+        """The probability of a wrong verdict, in a section of claims and at one look."""
+        return 0.05 / self.looks
+
+
 class JobOptions(Strict):
     """What a training job asks for, and how it works: none of this reruns anything.
 
@@ -177,6 +175,11 @@ class Study(Strict):
     )
     tables: dict[Identifier, Table] = Field(default_factory=dict)
     landscape: Landscape | None = None
+    claims: dict[Identifier, Claim] = Field(default_factory=dict, description="sentences that the report judges")
+    statistics: Statistics = Statistics()
+    reported_data: str | None = Field(
+        None, description="the data set (`data.name`) that the reported figures are of; on others they are left out"
+    )
     jobs: JobOptions = JobOptions()
     notes: tuple[Text, ...] = Field((), description="decisions that the report prints")
     partial: bool = Field(False, description="report on the finished runs only")
@@ -185,6 +188,37 @@ class Study(Strict):
     def for_analysis(self) -> str:
         """The study as one line of JSON, without what no result depends on."""
         return self.model_dump_json(exclude_unset=True, exclude=dict.fromkeys(OF_NO_RESULT, True) | {"data": {"path"}})
+
+    @cached_property
+    def not_comparable(self) -> tuple[str, ...]:
+        """Why no result compares with the reported figures, in sentences; nothing where they do."""
+        reasons = {
+            f"The data set is {self.data.name}, and the reported figures are of {self.reported_data}.": (
+                self.reported_data not in (None, self.data.name)
+            ),
+            f"Every run was trained on {self.data.train_images_per_class} images of each class only.": (
+                self.data.train_images_per_class is not None
+            ),
+            "Settings are overridden in every run (`override`).": bool(self.override),
+        }
+        return tuple(reason for reason, holds in reasons.items() if holds)
+
+    @cached_property
+    def _more_seeds(self) -> dict[str, list[int]]:
+        more: dict[str, list[int]] = {}
+        for table in self.tables.values():
+            for row in table.rows if table.seeds else ():
+                more.setdefault(row.variant, []).extend(table.seeds)
+        return more
+
+    def seeds_of(self, variant: str) -> tuple[int, ...]:
+        """The seeds of a variant: those of the study and of the tables that it is in."""
+        return tuple(dict.fromkeys((*self.seeds, *self._more_seeds.get(variant, ()))))
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """The seeds of any variant."""
+        return tuple(dict.fromkeys((*self.seeds, *(seed for seeds in self._more_seeds.values() for seed in seeds))))
 
     @property
     def trains_side_by_side(self) -> bool:
