@@ -63,7 +63,7 @@ DATA_PARTS = [
 
 wildcard_constraints:
     variant="|".join(study.matrix.variants),
-    seed="|".join(map(str, study.seeds)),
+    seed="|".join(map(str, study.all_seeds)),
     table="|".join(study.tables) or "none",
 
 

@@ -22,10 +22,38 @@ rule list_runs:
         "python {params.scripts}/list_runs.py --study {input.study} --output {output} > {log} 2>&1"
 
 
+rule judge_claims:
+    input:
+        study=rules.study.output,
+        runs=rules.list_runs.output,
+        landscape=rules.landscape.output if study.landscape else [],
+    output:
+        "results/tables/claims.csv",
+        "results/claims.json",
+    log:
+        "results/logs/judge_claims.log",
+    localrule: True
+    conda:
+        "../envs/ablation.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        scripts=scripts_folder,
+        code=code_of_script("judge_claims.py"),
+        options=options_of_study,
+    message:
+        "Judging the claims"
+    shell:
+        "python {params.scripts}/judge_claims.py --study {input.study} --runs {input.runs} --landscape results/landscape"
+        " --output {output} --snakemake-options={params.options:q} > {log} 2>&1"
+
+
 rule write_report:
     input:
         study=rules.study.output,
         runs=rules.list_runs.output,
+        claims=rules.judge_claims.output if study.claims else [],
         tables=expand(rules.compare.output, table=study.tables),
         figures=expand(rules.plot_curves.output, table=study.tables),
         landscape=[*rules.landscape.output, *rules.plot_landscape.output] if study.landscape else [],

@@ -2,6 +2,7 @@
 SEEDS_OF_JOB = list(study.seeds) if study.trains_side_by_side else ["{seed}"]
 # Of a job for several runs, which have logs of their own too.
 LOG = "results/runs/{variant}/" + ("train.log" if study.trains_side_by_side else "seed{seed}/train.log")
+MORE_SEEDS = [str(seed) for seed in study.all_seeds if seed not in study.seeds]
 RECORDS = expand("results/runs/{{variant}}/seed{seed}/metrics.json", seed=SEEDS_OF_JOB)
 
 
@@ -35,6 +36,25 @@ rule train:
         "exec python {params.scripts}/train.py --run $(dirname {output}) --study {params.study} --data $(dirname {input.data})"
         " --threads {threads} --checkpoint-seconds {resources.checkpoint_seconds} {params.options} --spec {params.spec:q}"
         " >> {log} 2>&1"
+
+
+# Seeds that tables have besides the study's: `pack_seeds` packs those of the study, which every variant has.
+if study.trains_side_by_side and MORE_SEEDS:
+
+    use rule train as train_more_seeds with:
+        output:
+            "results/runs/{variant}/seed{seed}/metrics.json",
+        log:
+            "results/runs/{variant}/seed{seed}/train.log",
+        wildcard_constraints:
+            seed="|".join(MORE_SEEDS),
+        threads: study.jobs.threads
+        resources:
+            mem_mb=memory_for(1),
+        params:
+            code=code_of("results/runs/{variant}/seed{seed}/metrics.json"),
+        message:
+            "Training {wildcards.variant}, seed {wildcards.seed}"
 
 
 rule probe:

@@ -5,6 +5,7 @@ In: the values of runs, one a seed. Out: estimates, intervals and p values; NaN 
 
 from __future__ import annotations
 
+from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -167,9 +168,14 @@ def p_of_single_runs(difference: float, stds: tuple[float, float], counts: tuple
 
 
 def p_of_further_run(values: ArrayLike, reached: float) -> float:
-    """Two-sided p that one more run is as good as `reached`, by the prediction interval mean ± t * s * sqrt(1 + 1/n)."""
+    """Two-sided p that one more run is as good as `reached`: the prediction interval mean ± t * s * sqrt(1 + 1/n)."""
     runs = np.asarray(values, dtype=float)
     if len(runs) < 2 or not runs.std(ddof=1) > 0:
         return NAN
     distance = (reached - runs.mean()) / (runs.std(ddof=1) * np.sqrt(1 + 1 / len(runs)))
     return float(min(1.0, 2 * stats.t.sf(distance, len(runs) - 1)))
+
+
+def fewest_for_ranks(level: float) -> int:
+    """The fewest values on each side with which the two-sided rank test can reach a level at all."""
+    return next(count for count in range(1, MAX_SEEDS) if 2 / comb(2 * count, count) <= level)
