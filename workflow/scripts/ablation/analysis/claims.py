@@ -8,6 +8,7 @@ the reason says why. `docs/statistics.md` explains all of it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -55,7 +56,11 @@ def judged(study: Study, runs: pd.DataFrame, landscape: Mapping[str, pd.DataFram
         by_last = last[name][2] if isinstance(claim, Greater | Similar) else ""
         line = {key: value for key, value in vars(evidence).items() if key in CLAIMS}
         line |= {"claim": name, "section": claim.section, "kind": claim.kind, "says": claim.says, "p": p}
-        line |= {"verdict": verdict, "last_verdict": by_last, "reason": _reason(study, evidence, verdict, by_last)}
+        line |= {
+            "verdict": verdict,
+            "last_verdict": by_last,
+            "reason": _reason(study, claim, evidence, verdict, by_last),
+        }
         lines.append(line | _price(study, claim, evidence, verdict, runs, options))
     return frame(lines, CLAIMS)
 
@@ -87,13 +92,19 @@ def verdict_of(evidence: Evidence, p: float, p_equivalent: float, level: float) 
     return next((verdict for verdict in evidence.ranking if reached[verdict]), UNDECIDED)
 
 
-def _reason(study: Study, evidence: Evidence, verdict: str, by_last: str) -> str:
+def _reason(study: Study, claim: Claim, evidence: Evidence, verdict: str, by_last: str) -> str:
     """Why this verdict, in plain sentences."""
+    margin = f"{study.statistics.margin:g} points"
     texts = [evidence.undecided or evidence.note]
     if verdict == UNDECIDED and not evidence.undecided:
-        texts.append("The difference is within what the seeds vary by.")
+        if isinstance(claim, Similar):
+            texts.append(f"It is shown neither that they differ by less than {margin} nor that they differ by more.")
+        elif isinstance(claim, Greater) and claim.by and evidence.low > 0:
+            texts.append(f"There is a difference, but it is not shown to be more than {margin}.")
+        else:
+            texts.append("The difference is within what the seeds vary by.")
     if verdict == EQUIVALENT:
-        texts.append(f"They differ by less than {study.statistics.margin:g} points.")
+        texts.append(f"They differ by less than {margin}.")
     if by_last and by_last != verdict:
         texts.append(f"By the last epoch's accuracy, which no selection has touched, it is {by_last}.")
     return " ".join(filter(None, texts))

@@ -42,8 +42,8 @@ class Evidence:
     """What the numbers say of one claim, before it is judged with the others of its section.
 
     `supports`, `contradicts` and `equivalent` are p values: how probable such numbers are where the claim does not
-    hold, where its opposite does not, and where the difference is as large as the margin. `undecided` is why the numbers
-    cannot decide. `ranking` has the verdicts in the order in which they are tried.
+    hold, where its opposite does not, and where the difference is as large as the margin. `undecided` is why the
+    numbers cannot decide. `ranking` has the verdicts in the order in which they are tried.
     """
 
     compares: str
@@ -118,12 +118,11 @@ def _greater(claim: Greater, sources: Sources) -> Evidence:
     return replace(
         _of_pair(weakest, pairs, sources),
         margin=by or NAN,
-        supports=max(supports),
-        contradicts=min(1.0, len(pairs) * min(contradicts)),
-        equivalent=max(p_similar(pair.values, pair.others, margin) for pair in pairs),
+        supports=float(np.max(supports)),
+        contradicts=float(np.minimum(1.0, len(pairs) * np.min(contradicts))),
+        equivalent=float(np.max([p_similar(pair.values, pair.others, margin) for pair in pairs])),
         ranking=(SUPPORTED, EQUIVALENT, CONTRADICTED) if by else (SUPPORTED, CONTRADICTED, EQUIVALENT),
         seeds_needed=weakest.seeds_needed(weakest.difference - by, sources.study.statistics.level),
-        note=f"It is above the other, but not shown to be so by more than {by:g} points." if by else "",
     )
 
 
@@ -145,8 +144,8 @@ def _similar(claim: Similar, sources: Sources) -> Evidence:
     return replace(
         _of_pair(weakest, pairs, sources),
         margin=statistics.margin,
-        supports=max(supports),
-        contradicts=min(1.0, len(pairs) * min(outside)),
+        supports=float(np.max(supports)),
+        contradicts=float(np.minimum(1.0, len(pairs) * np.min(outside))),
         seeds_needed=weakest.seeds_needed(room, 2 * statistics.level) if room > 0 else NAN,
     )
 
@@ -354,8 +353,8 @@ def _fewer_epochs(claim: FewerEpochs, sources: Sources) -> Evidence:
         unit="epochs",
         reported="" if study.not_comparable else study.landscape.reported.get("epochs_to_mark", ""),
         n=f"{len(with_it)}, {len(without)}",
-        supports=min(1.0, 2 * rank_test(with_it, without)),
-        contradicts=min(1.0, 2 * rank_test(without, with_it)),
+        supports=float(np.minimum(1.0, 2 * rank_test(with_it, without))),
+        contradicts=float(np.minimum(1.0, 2 * rank_test(without, with_it))),
         undecided=few,
         note=f"Median epochs to {mark}: {_median(with_it)} with, {_median(without)} without.",
         seeds_needed=fewest if few else NAN,
