@@ -23,9 +23,10 @@ from ablation.analysis.landscape.probes import load_probes
 from ablation.analysis.landscape.report import untrained_text, wider_text
 from ablation.analysis.landscape.tables import landscape_tables, read_landscape
 from ablation.analysis.runs import load_results
+from ablation.config.claims import Quantity
 from ablation.config.matrix import Run
 from ablation.config.settings import spec
-from ablation.config.study import Quantity, Study
+from ablation.config.study import Study
 from ablation.runs.records import (
     Origin,
     ProbedStep,
@@ -34,6 +35,7 @@ from ablation.runs.records import (
     read_probe,
     write_record,
 )
+from ablation.training.outcome import LayerShift, Walk
 
 Train = Callable[..., None]
 Write = Callable[..., None]
@@ -119,9 +121,12 @@ def probed_step(step: int, factor: float = 1.0, **changes: Any) -> ProbedStep:
         "learning_rate": 0.1,
         "loss": 2.0,
         "gradient_norm": 4.0,
-        "path_losses": (1.5, 3.0),
-        "gradient_distances": (factor, 2 * factor),
     }
+    path = {"length": 0.4, "losses": (1.5, 3.0), "gradient_distances": (factor, 2 * factor), "cosines": (0.9, 0.5)}
+    walk = Walk(**path | {key: changes.pop(key) for key in path if key in changes})
+    along_the_step = Walk(length=2.0, losses=(1.0, 1.2), gradient_distances=(3.0, 4.0), cosines=(0.8, -0.5))
+    shifts = tuple(LayerShift(layer=layer, distance=factor, cosine=0.75) for layer in ("2", "4"))
+    seen |= {"walks": {"gradient": walk, "optimizer": along_the_step}, "shifts": shifts}
     return ProbedStep(**seen | changes)
 
 
@@ -286,7 +291,7 @@ def test_accuracies_of_completed_runs_of_the_bands(study: Study, train: Train) -
 def test_what_a_probe_saw(study: Study, finish: Callable, probe: Write) -> None:
     probe("bn-mid", 1, steps=(probed_step(2, epoch=3),))
     seen = landscape_tables(study)["probes"]
-    assert len(seen) == 1
+    assert list(seen["path"]) == ["gradient", "optimizer"]
     line = seen.iloc[0]
     assert tuple(line[["pair", "optimizer", "model", "variant", "seed"]]) == ("sgd", "SGD", "BN", "bn-mid", 1)
     assert tuple(line[["step", "epoch", "learning_rate", "loss", "gradient_norm"]]) == (2, 3, 0.1, 2.0, 4.0)
@@ -296,15 +301,46 @@ def test_what_a_probe_saw(study: Study, finish: Callable, probe: Write) -> None:
     assert line["relative_gradient_distance"] == 0.5
     # Distances 1 and 2 after moving 0.5 * 0.1 * 4 = 0.2 and 2 * 0.1 * 4 = 0.8: 5 and 2.5.
     assert line["smoothness"] == pytest.approx(5.0, **EXACT)
+    assert line["dimensionless_smoothness"] == pytest.approx(0.5, **EXACT)
+    assert line["gradient_cosine_distance"] == 0.5
+
+
+def test_the_optimizers_own_path(study: Study, finish: Callable, probe: Write) -> None:
+    probe("bn-mid", 1, steps=(probed_step(2),))
+    line = landscape_tables(study)["probes"].iloc[1]
+    assert tuple(line[["min_loss", "max_loss"]]) == (1.0, 1.2)
+    # Distances 3 and 4 after moving 0.5 * 2 = 1 and 2 * 2 = 4; a whole step is 2 long, and the gradient 4.
+    assert line["smoothness"] == pytest.approx(3.0, **EXACT)
+    assert line["dimensionless_smoothness"] == pytest.approx(3.0 * 2 / 4, **EXACT)
+    assert line["gradient_cosine_distance"] == 1.5
+
+
+def test_the_covariate_shift_is_the_mean_over_layers_of_medians(study: Study, trained: None, probe: Write) -> None:
+    probe("plain-mid", 0, steps=tuple(probed_step(2 * number, factor) for number, factor in enumerate((1, 2, 9), 1)))
+    probe("bn-mid", 0)
+    shifts = landscape_tables(study)["shifts"]
+    assert list(shifts["place"]) == [2, 3] * 5
+    assert tuple(seed_line(study, "covariate_shift", 0, "sgd")[["without", "with"]]) == (2.0, 1.0)
+    assert tuple(seed_line(study, "covariate_shift_cosine_distance", 0, "sgd")[["without", "with"]]) == (0.25, 0.25)
+
+
+def test_the_loss_fluctuation_is_that_from_step_to_step(study: Study, train: Train) -> None:
+    train_band(train, "plain", 0)
+    fluctuations = landscape_tables(study)["fluctuations"]
+    # Changes -2 4 2, then 2 -4 1, and -2 -1 -1: standard deviations with n - 1.
+    expected = [np.std(changes, ddof=1) for changes in ([-2, 4, 2], [2, -4, 1], [-2, -1, -1])]
+    assert list(fluctuations["loss_fluctuation"]) == pytest.approx(expected)
+    assert seed_line(study, "loss_fluctuation", 0)["without"] == pytest.approx(np.mean(expected))
 
 
 def test_a_path_that_leaves_the_numbers_stays_infinite(study: Study, finish: Callable, probe: Write) -> None:
-    exploded = {"path_losses": (1.0, np.inf), "gradient_distances": (1.0, np.nan)}
+    exploded = {"losses": (1.0, np.inf), "gradient_distances": (1.0, np.nan)}
     probe("bn-mid", 0, steps=(probed_step(2, **exploded), probed_step(4, gradient_norm=0.0)))
-    first, second = landscape_tables(study)["probes"].itertuples()
+    probes = landscape_tables(study)["probes"]
+    first, second = probes[probes["path"] == "gradient"].itertuples()
     assert (first.min_loss, first.max_loss, first.loss_range) == (1.0, np.inf, np.inf)
     assert np.isnan([first.max_gradient_distance, first.smoothness]).all()
-    assert (second.smoothness, second.relative_gradient_distance) == (np.inf, np.inf)
+    assert (second.dimensionless_smoothness, second.relative_gradient_distance) == (np.inf, np.inf)
 
 
 def state_of(study: Study, variant: str, seed: int) -> pd.Series:
@@ -347,7 +383,7 @@ def test_an_outdated_probe(study: Study, finish: Callable, probe: Write, changes
     ("changes", "named"),
     [
         ({"seed": 7}, "seed 7"),
-        ({"steps": (probed_step(2, path_losses=(1.0,)),)}, "of another length"),
+        ({"steps": (probed_step(2, losses=(1.0,)),)}, "of another length"),
         ({"steps": (probed_step(2**63),)}, "a step that the run does not have"),
         ({"seconds_per_step": 0.0}, "seconds_per_step: Input should be greater than 0"),
     ],
@@ -373,7 +409,7 @@ def test_a_probe_of_version_2_is_named_as_such(study: Study, finish: Callable, p
     Path(path).write_text(json.dumps(record))
     state = state_of(study, "bn-mid", 0)
     assert state["status"] == "damaged"
-    assert state["problem"].startswith(f"{path}: is a record of version 2, and this code reads version 5: delete it")
+    assert state["problem"].startswith(f"{path}: is a record of version 2, and this code reads version 6: delete it")
     assert landscape_tables(study)["probes"].empty
 
 
@@ -464,14 +500,18 @@ def test_without_a_history_the_training_is_unknown(study: Study, finish: Callabl
     assert state_of(study, "bn-mid", 0)["same_as_run"] is pd.NA
 
 
-def seed_line(study: Study, quantity: Quantity, seed: int, pair: str = "", matched: bool = False) -> pd.Series:
-    lines = landscape_tables(study)["by_seed"].set_index(["quantity", "pair", "matched", "seed"])
+def seed_line(  # along the gradient, where it is of a walk
+    study: Study, quantity: Quantity, seed: int, pair: str = "", matched: bool = False
+) -> pd.Series:
+    lines = landscape_tables(study)["by_seed"]
+    lines = lines[lines["path"] != "optimizer"].set_index(["quantity", "pair", "matched", "seed"])
     return lines.loc[(quantity, pair, matched, seed)]
 
 
-def claim(study: Study, quantity: Quantity, pair: str = "") -> pd.Series:
-    claims = landscape_tables(study)["claims"]
-    return claims[~claims["matched"]].set_index(["quantity", "pair"]).loc[(quantity, pair)]
+def over_seeds(study: Study, quantity: Quantity, pair: str = "", path: str = "gradient") -> pd.Series:
+    lines = landscape_tables(study)["quantities"]
+    lines = lines[~lines["matched"] & lines["path"].isin(["", path])]
+    return lines.set_index(["quantity", "pair"]).loc[(quantity, pair)]
 
 
 def train_at_all(train: Train, prefix: str, seed: int, held_out: dict[str, tuple], last: dict[str, float]) -> None:
@@ -489,14 +529,15 @@ def test_the_fewest_epochs_to_the_mark(study: Study, train: Train) -> None:
     train_at_all(train, "plain", 1, {"low": never, "mid": never, "high": never}, {})
     train_at_all(train, "bn", 1, {"low": (40, 60), "mid": (40, 60), "high": never}, {})
     line = seed_line(study, "epochs_to_mark", 0)
-    assert tuple(line) == (2.0, 1.0, 0.5, False, False)
+    values = ["without", "with", "ratio", "at_limit_without", "at_limit_with"]
+    assert tuple(line[values]) == (2.0, 1.0, 0.5, False, False)
     line = seed_line(study, "epochs_to_mark", 1)
     assert line[["without", "ratio"]].isna().all()
     assert tuple(line[["with", "at_limit_without", "at_limit_with"]]) == (2.0, True, False)
-    summary = claim(study, "epochs_to_mark")
+    summary = over_seeds(study, "epochs_to_mark")
     assert tuple(summary[["without_mean", "without_n", "with_mean", "with_n"]]) == (2.0, 1, 1.5, 2)
     assert summary["with_std"] == pytest.approx(0.5**0.5, **EXACT)
-    assert tuple(summary[["ratio_mean", "ratio_n"]]) == (0.5, 1)
+    assert tuple(summary[["ratio", "ratio_n"]]) == (0.5, 1)
     assert tuple(summary[["at_limit_without", "at_limit_with", "reported"]]) == (True, False, "10 against 25")
 
 
@@ -519,7 +560,7 @@ def test_the_largest_learning_rate_that_trains(study: Study, train: Train) -> No
     none = seed_line(study, "largest_learning_rate", 1)
     assert np.isnan(none["without"])
     assert not none["at_limit_without"]
-    assert claim(study, "largest_learning_rate")["at_limit_with"]
+    assert over_seeds(study, "largest_learning_rate")["at_limit_with"]
 
 
 def test_a_diverged_rate_does_not_train_and_a_larger_lost_one_is_unknown(study: Study, train: Train) -> None:
@@ -539,16 +580,18 @@ def test_band_widths_and_their_ratio_over_the_seeds(study: Study, train: Train) 
             train(f"{prefix}-low", seed, losses=(1, 1))
             train(f"{prefix}-mid", seed, losses=(1, 1))
             train(f"{prefix}-high", seed, losses=(1, 1 + 2 * width))
-    summary = claim(study, "band_width")
+    summary = over_seeds(study, "band_width")
     # Widths 0 and twice the given one, so on average the given one. Ratios 1/4 and 1/2.
     assert tuple(summary[["without_mean", "with_mean", "unit"]]) == (3.0, 1.0, "loss")
     assert summary["without_std"] == pytest.approx(2**0.5, **EXACT)
     assert summary["with_std"] == 0
-    assert summary["ratio_mean"] == pytest.approx(0.375, **EXACT)
-    assert summary["ratio_std"] == pytest.approx(0.125 * 2**0.5, **EXACT)
+    assert summary["ratio"] == pytest.approx(8**-0.5, **EXACT)
+    # The logarithms of 1/4 and 1/2 are ln 2 apart: standard error ln 2 / 2, times t(0.975, 1) = 12.706.
+    assert summary["ratio_high"] == pytest.approx(8**-0.5 * np.exp(12.7062047 * np.log(2) / 2), rel=1e-6)
+    assert summary["ratio_low"] * summary["ratio_high"] == pytest.approx(1 / 8)
     assert tuple(summary[["without_n", "with_n", "ratio_n"]]) == (2, 2, 2)
     # Smoothed over both steps, either end has the mean of the two: the same mean width.
-    assert claim(study, "smoothed_band_width")["ratio_mean"] == pytest.approx(0.375, **EXACT)
+    assert over_seeds(study, "smoothed_band_width")["ratio"] == pytest.approx(8**-0.5, **EXACT)
 
 
 @pytest.fixture
@@ -568,7 +611,7 @@ def test_medians_of_the_probes_by_seed(study: Study, trained: None, probe: Write
     assert line["ratio"] == pytest.approx(1 / 3, **EXACT)
     assert tuple(seed_line(study, "relative_gradient_distance", 0, "sgd")[["without", "with"]]) == (1.5, 0.5)
     assert tuple(seed_line(study, "loss_range", 0, "sgd")[["without", "with"]]) == (1.5, 1.5)
-    smoothness = claim(study, "smoothness", "sgd")
+    smoothness = over_seeds(study, "smoothness", "sgd")
     assert smoothness["without_mean"] == pytest.approx(15.0, **EXACT)
     assert tuple(smoothness[["without_n", "with_n", "ratio_n"]]) == (1, 2, 1)
 
@@ -586,7 +629,7 @@ def test_a_probed_run_that_does_not_train_is_in_no_median(
         assert np.isnan(line["without"])
         assert np.isnan(line["with"]) == matched
     probes = landscape_tables(study)["probes"]
-    assert len(probes) == 8
+    assert len(probes) == 16
     assert untrained_text(probes, {"sgd": "SGD"}) == (
         "In no median, since they do not train or are not finished: Plain, SGD (seed 1)."
     )
@@ -608,8 +651,8 @@ def test_at_matched_loss_only_steps_of_losses_that_both_models_reach_count(
 
 
 def test_what_the_reference_says_stands_beside_the_value_over_all_steps_only(study: Study, finish: Callable) -> None:
-    claims = landscape_tables(study)["claims"]
-    said = claims[claims["reported"] != ""][["quantity", "matched", "reported"]]
+    lines = landscape_tables(study)["quantities"]
+    said = lines[lines["reported"] != ""][["quantity", "matched", "reported"]]
     assert said.values.tolist() == [["epochs_to_mark", False, "10 against 25"], ["smoothness", False, "smaller"]]
 
 
@@ -621,12 +664,12 @@ def test_without_a_loss_that_both_reach_nothing_matches(study: Study, trained: N
 
 
 def test_an_exploded_step_counts_as_larger_than_any_other(study: Study, trained: None, probe: Write) -> None:
-    exploded = probed_step(2, path_losses=(np.nan, np.nan), gradient_distances=(np.nan, np.nan))
+    exploded = probed_step(2, losses=(np.nan, np.nan), gradient_distances=(np.nan, np.nan))
     probe("plain-mid", 0, steps=(probed_step(4, 1), exploded, probed_step(6, 3)))
     probe("plain-mid", 1, steps=(probed_step(4, 1), exploded))
     assert seed_line(study, "gradient_distance", 0, "sgd")["without"] == 6.0
     assert seed_line(study, "gradient_distance", 1, "sgd")["without"] == np.inf
-    assert claim(study, "gradient_distance", "sgd")["without_mean"] == np.inf
+    assert over_seeds(study, "gradient_distance", "sgd")["without_mean"] == np.inf
 
 
 def test_a_pair_that_is_probed_in_one_model_only_has_no_ratio(
@@ -654,10 +697,10 @@ def test_without_runs_there_are_lines_but_no_numbers(study_with: Callable, finis
         assert "seed" in tables[name]
     assert tables["learning_rates"]["trains"].isna().all()
     assert list(tables["probe_states"]["status"]) == ["missing"] * (4 if probed else 0)
-    summary = tables["claims"]
+    summary = tables["quantities"]
     assert tuple(dict.fromkeys(summary["quantity"])) == get_args(Quantity)
     assert (summary[["without_n", "with_n", "ratio_n"]] == 0).all(axis=None)
-    assert summary[["without_mean", "with_std", "ratio_mean"]].isna().all(axis=None)
+    assert summary[["without_mean", "with_std", "ratio"]].isna().all(axis=None)
     assert not summary[["at_limit_without", "at_limit_with"]].any(axis=None)
 
 
@@ -706,11 +749,10 @@ def test_the_script_writes_every_frame(
     train_band(train, "plain", 0)
     probe("plain-mid", 0, steps=(probed_step(2, learning_rate=1e-4),))
     run_script(study, monkeypatch)
-    names = "accuracies bands bands_by_epoch by_seed claims learning_rates left_out probe_states probes"
-    assert " ".join(sorted(path.stem for path in Path("results/landscape").iterdir())) == names
+    assert sorted(path.stem for path in Path("results/landscape").iterdir()) == sorted(TABLES)
     _, first, *_ = Path("results/landscape/bands.csv").read_text().splitlines()
     assert first == "Plain,0,1,1,3,3,5,2,3,4,1"
-    _, first = Path("results/landscape/probes.csv").read_text().splitlines()
+    _, first, _ = Path("results/landscape/probes.csv").read_text().splitlines()
     assert first == "sgd,SGD,Plain,plain-mid,0,True,2,1,0.0001,2,4,1.5,3,1.5,1,2,0.5,5000"
 
 

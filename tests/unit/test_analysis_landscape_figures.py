@@ -35,7 +35,7 @@ SHOWN = {
     "learning_rates": ("model", "learning_rate", "in_band", "seed", "status", "last_accuracy", "trains"),
     "accuracies": ("model", "learning_rate", "seed", "epoch", "held_out_accuracy"),
     "probes": (
-        *("pair", "optimizer", "model", "seed", "trains", "step", "learning_rate", "min_loss", "max_loss"),
+        *("pair", "optimizer", "model", "seed", "trains", "path", "step", "learning_rate", "min_loss", "max_loss"),
         *("min_gradient_distance", "max_gradient_distance", "smoothness"),
     ),
 }
@@ -90,7 +90,7 @@ def probes_of(
 ) -> pd.DataFrame:
     """Loss from 0.5 to the given; distances from a tenth of it to the given; smoothness twice the given."""
     lines = [
-        ("fast", optimizer, model, seed, trains, 10 * step, rate, 0.5, high, 0.1 * high, high, 2 * high)
+        ("fast", optimizer, model, seed, trains, "gradient", 10 * step, rate, 0.5, high, 0.1 * high, high, 2 * high)
         for step, high in enumerate(highs, start=1)
     ]
     return frame("probes", *lines)

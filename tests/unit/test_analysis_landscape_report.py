@@ -37,9 +37,9 @@ def study():
     )
 
 
-def claim(quantity, **values):
-    line = {"quantity": quantity, "pair": "", "matched": False, "reported": ""}
-    line |= {"ratio_mean": NAN, "ratio_std": NAN, "ratio_n": 0}
+def quantity_line(quantity, **values):
+    line = {"quantity": quantity, "pair": "", "path": "", "matched": False, "reported": ""}
+    line |= {"ratio": NAN, "ratio_low": NAN, "ratio_high": NAN, "ratio_n": 0}
     for model in ("without", "with"):
         line |= {f"{model}_mean": NAN, f"{model}_std": NAN, f"at_limit_{model}": False}
     return line | values
@@ -51,28 +51,28 @@ def cells(markdown, first):
     return [cell.strip() for cell in line.strip("|").split(" | ")]
 
 
-def test_claims_are_mean_and_spread_with_ratio_n_and_the_study_s_words(study):
-    smooth = claim("smoothness", pair="quick", without_mean=8.0, without_std=1.5, with_mean=2.0, with_std=0.25)
-    smooth |= {"ratio_mean": 0.25, "ratio_std": 0.031, "ratio_n": 3, "reported": "smaller"}
-    text = section.claims_markdown(study, pd.DataFrame([smooth]), section.pair_titles(study))
+def test_quantities_are_mean_and_spread_with_ratio_n_and_the_study_s_words(study):
+    smooth = quantity_line("smoothness", pair="quick", without_mean=8.0, without_std=1.5, with_mean=2.0, with_std=0.25)
+    smooth |= {"ratio": 0.25, "ratio_low": 0.19, "ratio_high": 0.31, "ratio_n": 3, "reported": "smaller"}
+    text = section.quantities_markdown(study, pd.DataFrame([smooth]), section.pair_titles(study))
     assert cells(text, "effective") == [
         "effective β-smoothness; SGD at learning rate 0.1",
         "8.00 ± 1.50",
         "2.00 ± 0.25",
-        "0.25 ± 0.031",
+        "0.25 (0.19 to 0.31)",
         "3",
         "smaller",
     ]
     assert r"BN \| wide" in text
-    matched = section.claims_markdown(study, pd.DataFrame([smooth | {"matched": True}]), section.pair_titles(study))
+    matched = section.quantities_markdown(study, pd.DataFrame([smooth | {"matched": True}]), section.pair_titles(study))
     assert cells(matched, "effective")[0].endswith("SGD at learning rate 0.1; at matched training loss")
 
 
 def test_models_may_be_called_as_the_other_columns(study):
     landscape = study.landscape.model_copy(update={"models": {"plain": "ratio", "bn": "n"}})
     study = study.model_copy(update={"landscape": landscape})
-    line = claim("smoothness", pair="quick", without_mean=8.0, with_mean=2.0, ratio_mean=0.25, ratio_n=3)
-    text = section.claims_markdown(study, pd.DataFrame([line]), section.pair_titles(study))
+    line = quantity_line("smoothness", pair="quick", without_mean=8.0, with_mean=2.0, ratio=0.25, ratio_n=3)
+    text = section.quantities_markdown(study, pd.DataFrame([line]), section.pair_titles(study))
     assert [cell.strip() for cell in text.splitlines()[0].split("|")] == [
         "",
         "",
@@ -110,7 +110,7 @@ def test_a_pair_of_another_grid_is_named_by_its_own_optimizer(study):
     ],
 )
 def test_a_figure_beyond_what_was_tried_says_so(study, values, shown):
-    text = section.claims_markdown(study, pd.DataFrame([claim("epochs_to_mark", **values)]), {})
+    text = section.quantities_markdown(study, pd.DataFrame([quantity_line("epochs_to_mark", **values)]), {})
     assert cells(text, "epochs to 50 %")[1] == shown
 
 
@@ -150,7 +150,7 @@ def test_without_any_run_there_is_a_section_that_says_so(study, tmp_path, monkey
     assert shown["pairs"] == {"probe-quick": "SGD at learning rate 0.1"}
     assert shown["probed"] == "0 of 4 probed runs are finished."
     assert shown["lost_probes"][0] == "`results/probes/nets-plain-high/seed0/probe.json` is missing"
-    assert cells(shown["claims"], "effective")[1:5] == ["–", "–", "–", "0"]
+    assert cells(shown["quantities"], "effective")[1:5] == ["–", "–", "–", "0"]
 
 
 def test_a_study_without_a_landscape_has_no_section(study, tmp_path, monkeypatch):

@@ -279,7 +279,7 @@ def test_a_record_of_version_2_is_told_to_be_one(study: Study, finish: Finish) -
     path.write_text(path.read_text().replace('"record_version": 5', '"record_version": 2'))
     missing = section(report_of(study), "## What is missing")
     assert [(variant, seed) for variant, seed, _ in named(missing, "Damaged (1)")] == [("adam", 0)]
-    assert r"is a record of version 2, and this code reads version 5" in missing
+    assert r"is a record of version 2, and this code reads version 6" in missing
 
 
 def test_an_outdated_run_gives_no_warning(study: Study, finish: Finish) -> None:

@@ -179,7 +179,7 @@ def test_a_record_of_version_2_is_named_as_such(study: Study, finish: Finish) ->
     Path(path).write_text(json.dumps(record))
     run = of(load_runs(study), "adam", 0)
     assert run.status == "damaged"
-    assert run.problem.startswith(f"{path}: is a record of version 2, and this code reads version 5: delete it")
+    assert run.problem.startswith(f"{path}: is a record of version 2, and this code reads version 6: delete it")
     assert run[RESULTS].isna().all()
 
 

@@ -36,7 +36,7 @@ def run_script(study: Study, finish: Finish, monkeypatch: pytest.MonkeyPatch) ->
 def test_compare(run_script: Callable) -> None:
     run_script("compare.py", "--table", "optimizers", "--output", "results/tables/optimizers.csv")
     lines = Path("results/tables/optimizers.csv").read_text().splitlines()
-    assert lines[1].startswith("adam,Adam,1,88,,88.42,-0.42,")
+    assert lines[1].startswith("adam,Adam,True,1,88,,88.42,-0.42,")
     assert len(lines) == 3
 
 
@@ -51,7 +51,7 @@ def test_list_runs(run_script: Callable) -> None:
     run_script("list_runs.py", "--output", "results/tables/runs.csv")
     lines = Path("results/tables/runs.csv").read_text().splitlines()
     assert len(lines) == 10
-    assert lines[1].startswith("adam,0,completed,88,3,79,,4,2603274,3600,")
+    assert lines[1].startswith("adam,0,completed,88,3,79,,7.5,,4,2603274,3600,")
     assert lines[2].startswith("adam,1,missing,,,")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from ablation.analysis.frames import frame, read_csv, write_csv
 from ablation.analysis.runs import load_runs
-from ablation.analysis.tables import comparison, cost, settings_overview, table_of
+from ablation.analysis.tables import COMPARISON, comparison, cost, settings_overview, table_of
 from ablation.config.matrix import Run
 from ablation.config.study import Study
 from ablation.escaping import one_line
@@ -22,7 +22,7 @@ EXACT = {"abs": 1e-9}
 
 
 def line(study: Study, table: str, label: str) -> pd.Series:
-    return comparison(study.tables[table], load_runs(study)).set_index("label").loc[label]
+    return comparison(study, study.tables[table], load_runs(study)).set_index("label").loc[label]
 
 
 def test_mean_spread_and_difference(study: Study, finish: Finish) -> None:
@@ -32,7 +32,7 @@ def test_mean_spread_and_difference(study: Study, finish: Finish) -> None:
     assert (row["variant"], row["n"], row["reported"]) == ("adam", 3, 88.42)
     assert row["mean"] == pytest.approx(89.0, **EXACT)
     assert row["std"] == pytest.approx(1.0, **EXACT)
-    assert row["difference"] == pytest.approx(0.58, **EXACT)
+    assert row["reported_difference"] == pytest.approx(0.58, **EXACT)
     # (87 + 87.5 + 89) / 3 = 87.8333; deviations -5/6, -1/3, 7/6; variance (25 + 4 + 49) / 36 / 2 = 13 / 12
     assert row["last_mean"] == pytest.approx(87 + 5 / 6, **EXACT)
     assert row["last_std"] == pytest.approx((13 / 12) ** 0.5, **EXACT)
@@ -41,7 +41,7 @@ def test_mean_spread_and_difference(study: Study, finish: Finish) -> None:
 
 def test_rows_stand_in_the_order_of_the_table(study: Study, finish: Finish) -> None:
     finish("sgd", 0)
-    assert list(comparison(study.tables["optimizers"], load_runs(study))["variant"]) == ["adam", "sgd"]
+    assert list(comparison(study, study.tables["optimizers"], load_runs(study))["variant"]) == ["adam", "sgd"]
 
 
 def test_one_run_has_no_spread(study: Study, finish: Finish) -> None:
@@ -100,7 +100,7 @@ def test_n_counts_the_runs_behind_the_mean(study: Study, finish: Finish) -> None
 
 def test_nothing_reported_nothing_to_differ_from(study: Study, finish: Finish) -> None:
     finish("swa", 0, averaged=83.0)
-    assert line(study, "averages", "Averaged")[["reported", "difference"]].isna().all()
+    assert line(study, "averages", "Averaged")[["reported", "reported_difference"]].isna().all()
 
 
 def test_unknown_table(study: Study) -> None:
@@ -110,10 +110,10 @@ def test_unknown_table(study: Study) -> None:
 
 def test_csv_has_eight_digits_and_empty_cells(study: Study, finish: Finish, tmp_path: Path) -> None:
     finish("adam", 0, best=88.12345)
-    write_csv(comparison(study.tables["optimizers"], load_runs(study)), tmp_path / "tables/optimizers.csv")
+    write_csv(comparison(study, study.tables["optimizers"], load_runs(study)), tmp_path / "tables/optimizers.csv")
     header, adam, *_ = (tmp_path / "tables/optimizers.csv").read_text().splitlines()
-    assert header == "variant,label,n,mean,std,reported,difference,last_mean,last_std,diverged,missing"
-    assert adam == "adam,Adam,1,88.12345,,88.42,-0.29655,79,,0,2"
+    assert header == ",".join(COMPARISON)
+    assert adam == "adam,Adam,True,1,88.12345,,88.42,-0.29655,,,,,79,,,,,,0,2,,0,,"
 
 
 @pytest.mark.parametrize("label", ["=cmd()", "-5", "+1", "@x", "'=x'", 'a, "b"\r\n c', "漢 'q'", "nan", ""])

@@ -110,7 +110,7 @@ TABLES: dict[str, dict[str, str]] = {
         "at_limit_without": "bool",
         "at_limit_with": "bool",
     },
-    "claims": {
+    "quantities": {
         "quantity": "object",
         "pair": "object",
         "path": "object",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.analysis.landscape.claims import LOSS_BIN
+from ablation.analysis.landscape.quantities import LOSS_BIN
 from ablation.analysis.landscape.files import ACCURACY, BANDS, LEARNING_RATES, probe_figure_name
 from ablation.analysis.markdown import NOTHING, amount, markdown_table
 from ablation.analysis.runs import EARLIER
@@ -30,7 +30,7 @@ def landscape_section(study: Study, tables: Mapping[str, pd.DataFrame]) -> dict[
     return {
         "title": study.landscape.title,
         "note": study.landscape.note,
-        "claims": claims_markdown(study, tables["claims"], titles),
+        "quantities": quantities_markdown(study, tables["quantities"], titles),
         "rates": rates_markdown(study.landscape, tables["learning_rates"]),
         "bands_caption": bands_caption(tables["left_out"]),
         "wider": wider_text(study, tables["bands_by_epoch"]),
@@ -74,12 +74,12 @@ def pair_titles(study: Study) -> dict[str, str]:
     return {pair: f"{each.display_name} at learning rate {each.learning_rate:g}" for pair, each in optimizers.items()}
 
 
-def claims_markdown(study: Study, claims: pd.DataFrame, titles: dict[str, str]) -> str:
-    """The numbers behind the claims, one line a quantity and pair of probed variants."""
+def quantities_markdown(study: Study, quantities: pd.DataFrame, titles: dict[str, str]) -> str:
+    """The quantities, one line a quantity and pair of probed variants."""
     assert study.landscape is not None
     names, (without, with_it) = quantity_names(study), study.landscape_models
     lines = []
-    for line in claims.to_dict("records"):
+    for line in quantities.to_dict("records"):
         pair, matched = titles.get(line["pair"], line["pair"]), "at matched training loss" * line["matched"]
         path = PATHS.get(line["path"], "")
         lines.append(

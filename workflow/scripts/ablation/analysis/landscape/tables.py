@@ -12,7 +12,7 @@ import pandas as pd
 
 from ablation.analysis.frames import read_csv
 from ablation.analysis.landscape.bands import accuracies, bands, bands_by_epoch, fluctuations, learning_rates, left_out
-from ablation.analysis.landscape.claims import by_seed, claims
+from ablation.analysis.landscape.quantities import by_seed, quantities
 from ablation.analysis.landscape.files import TABLES
 from ablation.analysis.landscape.probes import load_probes, probe_states, probes, shifts
 from ablation.analysis.runs import load_results
@@ -42,7 +42,7 @@ def landscape_tables(study: Study) -> dict[str, pd.DataFrame]:
         "probe_states": probe_states(study, loaded, histories),
     }
     tables["by_seed"] = by_seed(study, tables)
-    tables["claims"] = claims(study, tables["by_seed"])
+    tables["quantities"] = quantities(study, tables["by_seed"])
     return {name: tables[name][list(columns)].astype(columns) for name, columns in TABLES.items()}
 
 

@@ -1,4 +1,4 @@
-"""The numbers behind the claims on the landscape, by seed and over the seeds -> frames. No torch.
+"""The quantities of the landscape, by seed and over the seeds -> frames. No torch.
 
 In: a study with a landscape section, and the tables of its learning rates, bands and probes, by name. Out: each
 quantity without the ingredient, with it, and the ratio.
@@ -172,7 +172,7 @@ def _largest_rates(rates: pd.DataFrame) -> Iterator[Measurement]:
             yield Measurement("largest_learning_rate", model, seed, largest, at_limit=at_limit)
 
 
-def claims(study: Study, by_seed: pd.DataFrame) -> pd.DataFrame:
+def quantities(study: Study, by_seed: pd.DataFrame) -> pd.DataFrame:
     """One line a quantity, pair and path, matched or not: mean, sample standard deviation, median and number of the
     seeds' values, and the geometric mean of their ratios with its 95 % interval.
 
@@ -187,7 +187,8 @@ def claims(study: Study, by_seed: pd.DataFrame) -> pd.DataFrame:
         ratio = paired_ratio(seeds["without"], seeds["with"])
         line |= {"ratio": ratio.estimate, "ratio_low": ratio.low, "ratio_high": ratio.high, "ratio_n": ratio.n}
         line |= {name: bool(seeds[name].any()) for name in ("at_limit_without", "at_limit_with")}
-        lines.append(line | {"reported": "" if matched else reported.get(quantity, "")})
+        told = not matched and path != "optimizer" and not study.not_comparable
+        lines.append(line | {"reported": reported.get(quantity, "") if told else ""})
     return pd.DataFrame(lines)
 
 
