@@ -753,7 +753,7 @@ def test_the_script_writes_every_frame(
     _, first, *_ = Path("results/landscape/bands.csv").read_text().splitlines()
     assert first == "Plain,0,1,1,3,3,5,2,3,4,1"
     _, first, _ = Path("results/landscape/probes.csv").read_text().splitlines()
-    assert first == "sgd,SGD,Plain,plain-mid,0,True,2,1,0.0001,2,4,1.5,3,1.5,1,2,0.5,5000"
+    assert first == "sgd,SGD,Plain,plain-mid,0,True,gradient,2,1,0.0001,2,4,1.5,3,1.5,1,2,0.5,0.5,5,0.5"
 
 
 def test_the_script_without_a_landscape(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ablation.config.plain_yaml import KeyPath
@@ -17,9 +17,20 @@ def describe(details: Any, valid_keys: Callable[[KeyPath], Iterable[str]]) -> Pr
     path: KeyPath = details["loc"]
     if details["type"] == "extra_forbidden":
         return path, unknown_key(path[-1], valid_keys(path[:-1]))
+    if details["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        return _problem_of_kind(path, details["input"], details["ctx"])
     # pydantic's mark of an error in the key itself.
     path = path[:-1] if path[-1:] == ("[key]",) else path
     return path, _text(details, shown(details["input"]))
+
+
+def _problem_of_kind(path: KeyPath, given: Any, context: Any) -> Problem:
+    """A mapping whose `kind` is missing or none of those that there are."""
+    if "tag" not in context:
+        return (*path, "kind"), "is missing" if isinstance(given, Mapping) else f"{shown(given)} is not a mapping"
+    options = context["expected_tags"]
+    hint = suggestion(context["tag"], options.replace("'", "").split(", "))
+    return (*path, "kind"), f"{shown(context['tag'])} is not a valid option; {hint}choose one of {options}"
 
 
 def _text(details: Any, value: str) -> str:
