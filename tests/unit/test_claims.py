@@ -66,18 +66,11 @@ def runs_of(accuracies, **columns):
     return frame(lines, COLUMNS)
 
 
-def by_seed(quantity, without, with_it, pair="", path="", at_limit_without=False, at_limit_with=False):
+def by_seed(quantity, without, with_it, **changes):
+    """The landscape's tables with the values of a quantity by seed."""
+    common = {"pair": "", "path": "", "matched": False, "at_limit_without": False, "at_limit_with": False} | changes
     lines = [
-        {
-            "quantity": quantity,
-            "pair": pair,
-            "path": path,
-            "matched": False,
-            "seed": seed,
-            "without": one,
-            "with": other,
-        }
-        | {"ratio": other / one, "at_limit_without": at_limit_without, "at_limit_with": at_limit_with}
+        common | {"quantity": quantity, "seed": seed, "without": one, "with": other, "ratio": other / one}
         for seed, (one, other) in enumerate(zip(without, with_it, strict=True))
     ]
     rates = [{"model": "Plain", "learning_rate": rate, "in_band": True, "seed": 0} for rate in (0.001, 0.01, 0.1)]

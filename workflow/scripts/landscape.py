@@ -2,8 +2,8 @@
 
 `bands.csv` and `bands_by_epoch.csv` (training loss over the learning rates), `left_out.csv` (learning rates that are
 not in them), `learning_rates.csv`, `accuracies.csv`, `probes.csv` and `probe_states.csv` (walks along the negative
-gradient, and along the optimizer's step), `shifts.csv` (internal covariate shift), `fluctuations.csv` (of the loss within a
-run), `by_seed.csv` and `quantities.csv` (what all of these come to).
+gradient, and along the optimizer's step), `shifts.csv` (internal covariate shift), `fluctuations.csv` (of the loss
+within a run), `by_seed.csv` and `quantities.csv` (what all of these come to).
 
 Usage: python landscape.py --study results/study.json --output results/landscape
 """

@@ -114,7 +114,8 @@ def _validate(config: dict[str, Any]) -> tuple[Study | None, list[Problem]]:
 def without_kind(problem: Problem) -> Problem:
     """A problem at the key where the config has it: pydantic names the kind of a claim as well."""
     path, text = problem
-    return (path[:2] + path[3:] if path[:1] == ("claims",) else path), text
+    named = path[:1] == ("claims",) and path[2:3] and path[2] in CLAIMS
+    return (path[:2] + path[3:] if named else path), text
 
 
 def _keys_at(path: KeyPath) -> list[str]:

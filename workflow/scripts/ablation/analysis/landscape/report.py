@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.analysis.landscape.quantities import LOSS_BIN
 from ablation.analysis.landscape.files import ACCURACY, BANDS, LEARNING_RATES, probe_figure_name
+from ablation.analysis.landscape.quantities import LOSS_BIN
 from ablation.analysis.markdown import NOTHING, amount, markdown_table
 from ablation.analysis.runs import EARLIER
 from ablation.config.study import Landscape, Study

@@ -12,9 +12,9 @@ import pandas as pd
 
 from ablation.analysis.frames import read_csv
 from ablation.analysis.landscape.bands import accuracies, bands, bands_by_epoch, fluctuations, learning_rates, left_out
-from ablation.analysis.landscape.quantities import by_seed, quantities
 from ablation.analysis.landscape.files import TABLES
 from ablation.analysis.landscape.probes import load_probes, probe_states, probes, shifts
+from ablation.analysis.landscape.quantities import by_seed, quantities
 from ablation.analysis.runs import load_results
 from ablation.config import matrix
 from ablation.config.study import Study
