@@ -23,6 +23,7 @@ COMPARISON = {
     "n": "int64",
     "mean": "float64",
     "std": "float64",
+    "accuracies": "object",
     "reported": "float64",
     "reported_difference": "float64",
     "difference": "float64",
@@ -61,11 +62,12 @@ def table_of(study: Study, table_id: str) -> Table:
 def comparison(study: Study, table: Table, runs: pd.DataFrame) -> pd.DataFrame:
     """One line a row of the table: its accuracies, the reference's beside them, and the difference from the baseline.
 
-    Mean and sample standard deviation are over the `n` completed runs. Diverged runs are left out of them and counted,
-    and so are missing ones, among them the outdated and the damaged. `low` and `high` are the 95 % Welch interval of
-    the difference, and `p` is adjusted for all rows of the table (Holm). `last_...` is the same for the last epoch's
-    accuracy. `changes` are the settings that differ from the baseline's. Where the difference is not decided,
-    `seeds_needed` are told, and the hours of the device that those beyond the finished ones cost.
+    Mean and sample standard deviation are over the `n` completed runs, whose `accuracies` are told with blanks between.
+    Diverged runs are left out and counted, and so are missing ones, among them the outdated and the damaged. `low` and
+    `high` are the 95 % Welch interval of the difference, and `p` is adjusted for all rows of the table (Holm).
+    `last_...` is the same for the last epoch's accuracy. `changes` are the settings that differ from the baseline's.
+    Where the difference is not decided, `seeds_needed` are told, and the hours of the device that those beyond the
+    finished ones cost.
     """
     baseline = table.baseline_row
     lines = [_line(study, row, baseline, runs) for row in table.rows]
@@ -98,6 +100,7 @@ def _line(study: Study, row: Row, baseline: Row, runs: pd.DataFrame) -> dict[str
         "n": len(accuracy),
         "mean": accuracy.mean(),
         "std": accuracy.std(ddof=1),
+        "accuracies": " ".join(f"{each:.8g}" for each in accuracy),
         "reported": reported,
         "reported_difference": accuracy.mean() - reported,
         "last_mean": last.mean(),
