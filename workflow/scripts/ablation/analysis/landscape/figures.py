@@ -22,7 +22,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ablation.analysis.figures import BAND_STRENGTH, COLOURS, LARGEST_LINEAR_RATIO, STYLE, legend_columns
-from ablation.analysis.landscape.files import ACCURACY, BANDS, LEARNING_RATES, probe_figure_name
+from ablation.analysis.landscape.files import ACCURACY, BANDS, LEARNING_RATES, probe_figure_names
 from ablation.analysis.runs import FINISHED
 from ablation.config.study import Landscape, Study
 from ablation.escaping import for_figure
@@ -49,27 +49,38 @@ def landscape_figures(tables: Mapping[str, pd.DataFrame], study: Study) -> dict[
     figures = {
         BANDS: bands_figure(tables["bands"], tables["left_out"], study),
         ACCURACY: accuracy_figure(tables["accuracies"], tables["learning_rates"], study),
-        LEARNING_RATES: learning_rate_figure(tables["learning_rates"], study),
+        LEARNING_RATES: learning_rate_figure(tables["learning_rates"], tables["by_seed"], study),
     }
-    pairs = _landscape(study).probed
-    return figures | {probe_figure_name(pair): probe_figure(tables["probes"], pair, study) for pair in pairs}
+    for pair in _landscape(study).probed:
+        names = probe_figure_names(pair)
+        figures |= {
+            names[path]: probe_figure(tables["probes"], pair, study, path) for path in ("gradient", "optimizer")
+        }
+        figures[names["shift"]] = shift_figure(tables["shifts"], pair, study)
+    return figures
 
 
 def bands_figure(bands: pd.DataFrame, left_out: pd.DataFrame, study: Study) -> Figure:
-    """Minimum and maximum of the training loss over the learning rates by step: both models, then each alone."""
+    """Minimum and maximum of the training loss over the learning rates by step: both models, then each alone with every
+    seed's edges; below, the ratio of the bands' widths."""
     landscape = _landscape(study)
     labels = _labels(landscape)
     edges = [_over_seeds(_of(bands, label), "step")["mean"] for label in labels]
     bottom, top, highest = _loss_limits(edges)
     with mpl.rc_context(STYLE):
-        figure = _figure(6.6)
-        panels = figure.subplot_mosaic([["both", "both"], ["without", "with"]])
+        figure = _figure(8.0)
+        panels = figure.subplot_mosaic(
+            [["both", "both"], ["without", "with"], ["ratio", "ratio"]], height_ratios=[4, 4, 2.6]
+        )
         shown = {"both": ("Both models", (0, 1)), "without": (labels[0], (0,)), "with": (labels[1], (1,))}
         for panel, (title, models) in shown.items():
             for index in models:
                 _draw_bands(panels[panel], edges[index], COLOURS[index])
+                if len(models) == 1:
+                    _draw_edges(panels[panel], _of(bands, labels[index]), COLOURS[index])
             _finish(panels[panel], "training step", "training loss", for_figure(title))
             panels[panel].set_ylim(bottom, top)
+        _draw_width_ratio(panels["ratio"], bands, labels)
         _add_title(figure, f"{landscape.title}: loss over the learning rates", _band_looks(landscape))
         cut = f" Losses above {top:.3g} are not shown; the highest is {highest:.3g}." if highest > top else ""
         _add_caption(figure, _bands_caption(bands, left_out, study) + cut)
@@ -97,36 +108,67 @@ def accuracy_figure(accuracies: pd.DataFrame, learning_rates: pd.DataFrame, stud
     return figure
 
 
-def probe_figure(probes: pd.DataFrame, pair: str, study: Study) -> Figure:
-    """Loss, change of the gradient and effective smoothness along the negative gradient, by step, for one pair.
+def probe_figure(probes: pd.DataFrame, pair: str, study: Study, path: str = "gradient") -> Figure:
+    """Loss, change of the gradient, effective smoothness and turn of the gradient on a path, by step, for one pair.
 
-    After Santurkar et al. (2018), figure 4.
+    After Santurkar et al. (2018), figure 4. The path is along the negative gradient or the optimizer's step.
     """
     landscape = _landscape(study)
-    probes = probes[(probes["pair"] == pair) & (probes["path"] == "gradient")]
+    probes = probes[(probes["pair"] == pair) & (probes["path"] == path)]
     panels = (
         ("(a) loss on the path", "loss", ("min_loss", "max_loss")),
         ("(b) change of the gradient", "l2 distance", ("min_gradient_distance", "max_gradient_distance")),
         ("(c) effective smoothness", "largest distance / step length", ("smoothness", "smoothness")),
+        ("(d) turn of the gradient", "1 − smallest cosine", ("gradient_cosine_distance", "gradient_cosine_distance")),
     )
     with mpl.rc_context(STYLE):
-        figure = _figure(3.6)
-        for axes, (title, quantity, columns) in zip(figure.subplots(1, 3), panels, strict=True):
+        figure = _figure(5.6)
+        for axes, (title, quantity, columns) in zip(figure.subplots(2, 2).flatten(), panels, strict=True):
             for index, label in enumerate(_labels(landscape)):
                 _draw_path(axes, _over_seeds(_of(probes, label), "step"), columns, COLOURS[index])
             _finish(axes, "training step", quantity, title)
             _use_log_axis(axes)
         _add_title(figure, f"{landscape.title}: {_setting(probes) or pair}", _path_looks(landscape))
-        _add_caption(figure, _path_caption(probes, landscape))
+        _add_caption(figure, _path_caption(probes, landscape, path))
     return figure
 
 
-def learning_rate_figure(learning_rates: pd.DataFrame, study: Study) -> Figure:
-    """Accuracy after the last epoch by learning rate, which runs diverged, and where each model trains."""
+def shift_figure(shifts: pd.DataFrame, pair: str, study: Study) -> Figure:
+    """The internal covariate shift by layer: a point a seed, its median over the probed steps, and the mean over seeds.
+
+    After Santurkar et al. (2018), figure 2.
+    """
+    landscape = _landscape(study)
+    shifts = shifts[shifts["pair"] == pair]
+    panels = (
+        ("covariate_shift", "change of the layer's gradient, relative"),
+        ("covariate_shift_cosine_distance", "turn of the layer's gradient (1 − cosine)"),
+    )
+    with mpl.rc_context(STYLE):
+        figure = _figure(3.4)
+        for axes, (column, quantity) in zip(figure.subplots(1, 2), panels, strict=True):
+            for index, label in enumerate(_labels(landscape)):
+                _draw_shift(axes, _of(shifts, label), column, index)
+            _finish(axes, "layer", quantity)
+            _use_log_axis(axes)
+        _add_title(figure, f"{landscape.title}: internal covariate shift, {pair}", _shift_looks(landscape))
+        if not shifts.empty:
+            _add_caption(
+                figure,
+                "How the gradient of a layer changes when the layers below have taken the optimizer's step, on the "
+                "same batch: median over the probed steps of each seed. The first layer has none below."
+                f"{_untrained(shifts)}",
+            )
+    return figure
+
+
+def learning_rate_figure(learning_rates: pd.DataFrame, by_seed: pd.DataFrame, study: Study) -> Figure:
+    """Accuracy after the last epoch by learning rate, which runs diverged, and where each model trains; beside it the
+    largest learning rate that trains, seed by seed."""
     landscape = _landscape(study)
     with mpl.rc_context(STYLE):
         figure = _figure(4.4)
-        axes = figure.subplots()
+        axes, largest = figure.subplots(1, 2, width_ratios=[3, 1])
         finished = learning_rates[learning_rates["status"].isin(FINISHED)]
         models = [_of(finished, label) for label in _labels(landscape)]
         for index, rows in enumerate(models):
@@ -136,6 +178,7 @@ def learning_rate_figure(learning_rates: pd.DataFrame, study: Study) -> Figure:
             axes.axhline(landscape.trained_accuracy, color=GREY, linestyle=":", linewidth=1, label="trained")
             axes.set(ylim=(-11, 111), yticks=range(0, 101, 20))
             _finish_rate_axis(axes, pd.concat(models)["learning_rate"])
+        _draw_largest_rates(largest, by_seed[by_seed["quantity"] == "largest_learning_rate"], landscape)
         _add_title(figure, f"{landscape.title}: larger learning rates", _rate_looks(landscape, models))
     return figure
 
@@ -169,6 +212,59 @@ def _draw_bands(axes: Axes, edges: pd.DataFrame, colour: str) -> None:
     _fill(axes, edges["min"], edges["max"], color=colour, alpha=RAW_STRENGTH, rasterized=True)
     for column in ("smoothed_min", "smoothed_max"):
         _plot(axes, edges[column], color=colour, label=column)
+
+
+def _draw_edges(axes: Axes, bands: pd.DataFrame, colour: str) -> None:
+    """The smoothed edges of every seed."""
+    for _, of_seed in bands.groupby("seed"):
+        for column in ("smoothed_min", "smoothed_max"):
+            axes.plot(of_seed["step"], of_seed[column], color=colour, linewidth=0.5, alpha=0.5, rasterized=True)
+
+
+def _draw_width_ratio(axes: Axes, bands: pd.DataFrame, labels: Sequence[str]) -> None:
+    """Width with the ingredient over width without, of the smoothed losses: every seed, and their geometric mean."""
+    widths = bands.pivot_table(index="step", columns=["model", "seed"], values="smoothed_width")
+    if all(label in widths for label in labels):
+        without, with_it = (widths[label].where(widths[label] > 0) for label in labels)
+        ratios = (with_it / without).dropna(axis=1, how="all")
+        for seed in ratios:
+            axes.plot(ratios.index, ratios[seed], color=GREY, linewidth=0.5, alpha=0.5, rasterized=True)
+        axes.plot(ratios.index, np.exp(np.log(ratios).mean(axis=1)), color="#000000", linewidth=1.2, label="ratio")
+        axes.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
+        axes.set_yscale("log")
+    _finish(axes, "training step", "ratio of widths", for_figure(f"Width of the band: {labels[1]} / {labels[0]}"))
+
+
+def _draw_largest_rates(axes: Axes, rows: pd.DataFrame, landscape: Landscape) -> None:
+    """The largest learning rate that trains, of each seed, and the median; an arrow: at least so large."""
+    for index, (side, label) in enumerate(zip(("without", "with"), _labels(landscape), strict=True)):
+        known = rows.dropna(subset=[side])
+        if known.empty:
+            continue
+        places = index + np.linspace(-0.2, 0.2, len(known)) if len(known) > 1 else np.array([float(index)])
+        at_limit = known[f"at_limit_{side}"].to_numpy(dtype=bool)
+        for shown, marker in ((~at_limit, "o"), (at_limit, "^")):
+            axes.plot(
+                places[shown], known[side].to_numpy()[shown], marker, color=COLOURS[index], alpha=0.7, label=label
+            )
+        axes.plot([index - 0.32, index + 0.32], [known[side].median()] * 2, color=COLOURS[index], linewidth=2)
+    _finish(axes, "", "largest learning rate that trains")
+    if axes.has_data():
+        axes.set_yscale("log")
+        axes.set(xlim=(-0.6, 1.6), xticks=(0, 1))
+        axes.set_xticklabels([textwrap.fill(for_figure(label), 12) for label in _labels(landscape)])
+        axes.set_title("▲ at least; bar: median", fontsize=8, color=GREY)
+
+
+def _draw_shift(axes: Axes, rows: pd.DataFrame, column: str, index: int) -> None:
+    """One model: the median of every seed and layer as a point, and their geometric mean as a line."""
+    if rows.empty:
+        return
+    medians = rows.groupby(["place", "seed"])[column].median()
+    marker = ("o", "s")[index]
+    axes.plot(medians.index.get_level_values("place"), medians, marker, color=COLOURS[index], alpha=0.5, label="seeds")
+    means = np.exp(np.log(medians.where(medians > 0)).groupby(level="place").mean())
+    axes.plot(means.index, means, color=COLOURS[index], label="mean")
 
 
 def _draw_accuracies(axes: Axes, rows: pd.DataFrame, runs: pd.DataFrame, landscape: Landscape) -> None:
@@ -346,6 +442,7 @@ def _band_looks(landscape: Landscape) -> list[Artist]:
         *_model_looks(landscape),
         Patch(color=GREY, alpha=RAW_STRENGTH, linewidth=0, label="every step"),
         Line2D([], [], color=GREY, label=smoothed),
+        Line2D([], [], color=GREY, linewidth=0.5, alpha=0.6, label="the same, each seed"),
     ]
 
 
@@ -356,6 +453,17 @@ def _accuracy_looks(landscape: Landscape) -> list[Artist]:
         Patch(color=GREY, alpha=BAND_STRENGTH, linewidth=0, label="range over seeds"),
         Line2D([], [], color=GREY, linewidth=0.8, linestyle=":", label=mark),
         Line2D([], [], color=GREY, linestyle="", marker="o", markersize=6, label=f"the mean reaches {mark}"),
+    ]
+
+
+def _shift_looks(landscape: Landscape) -> list[Artist]:
+    return [
+        *(
+            Line2D([], [], color=colour, marker=marker, label=for_figure(label))
+            for colour, marker, label in zip(COLOURS, "os", _labels(landscape), strict=False)
+        ),
+        Line2D([], [], color=GREY, linestyle="", marker="o", alpha=0.5, label="one seed"),
+        Line2D([], [], color=GREY, label="geometric mean"),
     ]
 
 
@@ -404,15 +512,21 @@ def _setting(probes: pd.DataFrame) -> str:
     return f"{' and '.join(optimizers)}, learning rate {_span(low, high)}"
 
 
-def _path_caption(probes: pd.DataFrame, landscape: Landscape) -> str:
+def _path_caption(probes: pd.DataFrame, landscape: Landscape, path: str) -> str:
     if probes.empty:
         return ""
     sizes = landscape.probe.step_sizes
     infinite = ~np.isfinite(probes[["max_loss", "max_gradient_distance", "smoothness"]].to_numpy(dtype=float))
     gaps = " Values that are infinite or no number are in no mean." if infinite.any() else ""
+    far = f"{min(sizes):g} to {max(sizes):g}"
+    where = (
+        f"{far} learning rates along the negative gradient"
+        if path == "gradient"
+        else f"{far} times the optimizer's step"
+    )
     return (
-        f"From the weights at a step {min(sizes):g} to {max(sizes):g} learning rates along the negative gradient: "
-        f"smallest and largest value on that path, in (c) the largest; {_seeds(probes, landscape)}.{gaps}"
+        f"From the weights at a step {far} {where}: "
+        f"smallest and largest value on that path, in (c) and (d) the largest; {_seeds(probes, landscape)}.{gaps}"
         f"{_untrained(probes)}"
     )
 

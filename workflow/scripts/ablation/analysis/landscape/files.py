@@ -137,11 +137,12 @@ TABLES: dict[str, dict[str, str]] = {
 BANDS, ACCURACY, LEARNING_RATES = "bands", "accuracy", "learning-rates"
 
 
-def probe_figure_name(pair: str) -> str:
-    return f"probe-{pair}"
+def probe_figure_names(pair: str) -> dict[str, str]:
+    """The figures of a pair of probed variants, by what they show: the walk along a path, or the shift."""
+    return {"gradient": f"probe-{pair}", "optimizer": f"probe-{pair}-step", "shift": f"shift-{pair}"}
 
 
 def figure_names(study: Study) -> list[str]:
     """The figures of a study: of the bands, the accuracies, the learning rates, and each pair of probed variants."""
     pairs = study.landscape.probed if study.landscape else []
-    return [BANDS, ACCURACY, LEARNING_RATES, *map(probe_figure_name, pairs)]
+    return [BANDS, ACCURACY, LEARNING_RATES, *(name for pair in pairs for name in probe_figure_names(pair).values())]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.analysis.landscape.files import ACCURACY, BANDS, LEARNING_RATES, probe_figure_name
+from ablation.analysis.landscape.files import ACCURACY, BANDS, LEARNING_RATES, probe_figure_names
 from ablation.analysis.landscape.quantities import LOSS_BIN
 from ablation.analysis.markdown import NOTHING, amount, markdown_table
 from ablation.analysis.runs import EARLIER
@@ -37,7 +37,7 @@ def landscape_section(study: Study, tables: Mapping[str, pd.DataFrame]) -> dict[
         "matched": f"{100 * (LOSS_BIN - 1):.0f} %",
         "untrained": untrained_text(tables["probes"], titles),
         "figures": {"bands": BANDS, "accuracy": ACCURACY, "learning_rates": LEARNING_RATES},
-        "pairs": {probe_figure_name(pair): title for pair, title in titles.items()},
+        "pairs": {title: probe_figure_names(pair) for pair, title in titles.items()},
         "probed": probed_text(states),
         "lost_probes": list(_lost_probes(states)),
     }
