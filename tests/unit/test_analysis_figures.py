@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from PIL import Image
 
-from ablation.analysis.figures import COLOURS, save, table_histories, training_curves
+from ablation.analysis.figures import COLOURS, CurveFacts, curve_facts, save, table_histories, training_curves
 from ablation.analysis.runs import load_results
 from ablation.config.matrix import Run
 from ablation.config.study import Study
@@ -86,9 +86,31 @@ def test_a_single_epoch_is_a_marker_with_an_integer_tick(history: Callable) -> N
     assert [tick for tick in loss.get_xticks() if low <= tick <= high] == [1]
 
 
-def test_a_curve_of_several_epochs_has_no_marker(history: Callable) -> None:
-    loss = training_curves({"Adam": [history([2.0, 1.0], [40, 60])]}, "Two").axes[0]
-    assert line(loss, "held_out").get_marker() in ("", "None")
+def test_labels_differ_in_their_markers_too(history: Callable) -> None:
+    """Grey print keeps no colour."""
+    curve = [history([2.0, 1.0], [40, 60])]
+    loss = training_curves(dict.fromkeys("ABCDEFG", curve), "Seven").axes[0]
+    assert len({line(loss, "held_out", index).get_marker() for index in range(7)}) == 7
+
+
+def test_different_losses_are_multiples_of_their_own(history: Callable) -> None:
+    curves = {"CE": [history([2.0, 1.0], [40, 60])], "MSE": [history([0.2, 0.05], [40, 60])]}
+    same, other = ({"CE": CurveFacts("a", NAN), "MSE": CurveFacts(loss, NAN)} for loss in ("a", "b"))
+    loss = training_curves(curves, "A", other).axes[0]
+    assert [list(line(loss, "held_out", index).get_ydata()) for index in (0, 1)] == [[1, 0.5], [1, 0.25]]
+    assert loss.get_ylabel() == "loss / that after epoch 1"
+    assert training_curves(curves, "A", same).axes[0].get_ylabel() == "loss"
+
+
+def test_averaged_weights_are_a_star_where_the_table_compares_them(study: Study, finish: Finish) -> None:
+    finish("swa", 0, averaged=83.0)
+    finish("swa", 1, averaged=85.0)
+    table, results = study.tables["averages"], load_results(study)
+    facts = curve_facts(study, table, results)
+    star = line(training_curves(table_histories(table, results), "A", facts).axes[1], "averaged")
+    assert (list(star.get_xdata()), list(star.get_ydata())) == ([4], [84.0])
+    facts = curve_facts(study, study.tables["optimizers"], results)
+    assert all(np.isnan(fact.averaged) for fact in facts.values())
 
 
 @pytest.mark.parametrize("epochs", [2, 3, 7, 50, 100])

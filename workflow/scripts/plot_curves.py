@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from ablation.analysis.figures import save, table_histories, training_curves
+from ablation.analysis.figures import curve_facts, save, table_histories, training_curves
 from ablation.analysis.runs import load_results, read_study
 from ablation.analysis.tables import table_of
 from ablation.config import matrix
@@ -28,8 +28,9 @@ def main() -> None:
     with errors_for_users():
         study = read_study(arguments.study)
         table = table_of(study, arguments.table)
-        histories = table_histories(table, load_results(study, matrix.runs_of_table(study, table)))
-        save(training_curves(histories, table.title), arguments.output)
+        results = load_results(study, matrix.runs_of_table(study, table))
+        curves = training_curves(table_histories(table, results), table.title, curve_facts(study, table, results))
+        save(curves, arguments.output)
 
 
 if __name__ == "__main__":

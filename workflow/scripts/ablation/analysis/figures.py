@@ -5,9 +5,9 @@ In: what `runs.load_results` has of them. Out: matplotlib figures, and files tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -20,13 +20,13 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from ablation.analysis.runs import Results
-from ablation.config.study import Table
+from ablation.config.study import Study, Table
 from ablation.escaping import for_figure
 from ablation.files import atomic_write
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; without their yellow, which is too light for lines.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("", "o", "s", "^", "D")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 HELD_OUT_LINE: Final = "-"
 TRAIN_LINE: Final = "--"
 BAND_STRENGTH = 0.18
@@ -56,23 +56,47 @@ METADATA = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}
 HistoriesByLabel = Mapping[str, Sequence[pd.DataFrame]]
 
 
+class CurveFacts(NamedTuple):
+    """The loss that a curve is of, with its settings, and the mean accuracy of averaged weights; NaN for none."""
+
+    loss: str
+    averaged: float
+
+
 def table_histories(table: Table, results: Results) -> HistoriesByLabel:
     """The epochs of the runs behind each row of a table, by label: the completed ones or, where all diverged, those.
 
     A variant that is in several rows is shown once, under its first label.
     """
-    runs = results.runs
-    histories: dict[str, list[pd.DataFrame]] = {}
+    return {
+        name: [results.histories[variant, seed] for seed in seeds]
+        for name, variant, seeds in _shown_rows(table, results.runs)
+    }
+
+
+def curve_facts(study: Study, table: Table, results: Results) -> dict[str, CurveFacts]:
+    """What else is to be known of each curve, by label."""
+    averaged = {row.variant for row in table.rows if row.accuracy == "averaged"}
+    runs, facts = results.runs, {}
+    for name, variant, _ in _shown_rows(table, runs):
+        accuracy = runs["averaged_accuracy"][runs["variant"] == variant].mean() if variant in averaged else float("nan")
+        loss = study.matrix.settings[variant].loss
+        facts[name] = CurveFacts(f"{loss.display_name} {loss.model_dump(exclude={'name'})}", accuracy)
+    return facts
+
+
+def _shown_rows(table: Table, runs: pd.DataFrame) -> Iterator[tuple[str, str, list[int]]]:
+    """Label, variant and seeds of each curve."""
     labels: dict[str, str] = {}
+    taken: set[str] = set()
     for row in table.rows:
         labels.setdefault(row.variant, row.label)
     for variant, label in labels.items():
         suffix, seeds = _shown_seeds(runs[runs["variant"] == variant])
-        taken = label + suffix in histories
-        name = f"{label}{suffix}, {variant}" if taken else label + suffix
+        name = f"{label}{suffix}, {variant}" if label + suffix in taken else label + suffix
         if seeds:
-            histories[name] = [results.histories[variant, seed] for seed in seeds]
-    return histories
+            taken.add(name)
+            yield name, variant, seeds
 
 
 def _shown_seeds(runs: pd.DataFrame) -> tuple[str, list[int]]:
@@ -84,21 +108,45 @@ def _shown_seeds(runs: pd.DataFrame) -> tuple[str, list[int]]:
     return "", []
 
 
-def training_curves(histories: HistoriesByLabel, title: str) -> Figure:
-    """Loss and accuracy (%) by epoch, one colour a label: the mean of its histories, and their range as a band."""
+def training_curves(histories: HistoriesByLabel, title: str, facts: Mapping[str, CurveFacts] | None = None) -> Figure:
+    """Loss and accuracy (%) by epoch, a colour and a marker for each label: the mean of its histories, and their range.
+
+    Different losses have no axis in common, so each is then shown as a multiple of that after its first epoch. A star is
+    the accuracy of averaged weights.
+    """
+    facts = facts or {}
+    relative = len({fact.loss for fact in facts.values()}) > 1
     with mpl.rc_context(STYLE):
         columns, lines = _legend_shape(list(histories))
         figure = Figure(figsize=(7.2, 3.2 + 0.2 * lines), layout=ConstrainedLayoutEngine(wspace=0.08))
         loss, accuracy = figure.subplots(1, 2)
         for axes, quantity in ((loss, "loss"), (accuracy, "accuracy")):
             for index, frames in enumerate(histories.values()):
-                _draw(axes, frames, quantity, index)
+                shown = [_relative(frame) for frame in frames] if relative and quantity == "loss" else frames
+                _draw(axes, shown, quantity, index)
             _finish_epoch_axis(axes)
+        _draw_averages(accuracy, histories, facts)
         _finish_loss_axis(loss)
+        if relative:
+            loss.set_ylabel("loss / that after epoch 1")
         _finish_accuracy_axis(accuracy)
         _add_title(figure, title)
         _add_legend(figure, list(histories), columns)
     return figure
+
+
+def _relative(history: pd.DataFrame) -> pd.DataFrame:
+    """A history with its losses over those of its first epoch."""
+    return history.assign(**{name: history[name] / history[name].iloc[0] for name in ("train_loss", "held_out_loss")})
+
+
+def _draw_averages(axes: Axes, histories: HistoriesByLabel, facts: Mapping[str, CurveFacts]) -> None:
+    """A star at the last epoch of each curve whose table compares averaged weights."""
+    for index, (label, frames) in enumerate(histories.items()):
+        if label in facts and np.isfinite(facts[label].averaged):
+            last = max(frame["epoch"].max() for frame in frames)
+            look: dict[str, Any] = {"color": _look(index)[0], "markeredgecolor": "black", "markersize": 10, "zorder": 5}
+            axes.plot(last, facts[label].averaged, "*", label="averaged", **look)
 
 
 def spread(frames: Sequence[pd.DataFrame], column: str) -> pd.DataFrame:
@@ -134,9 +182,10 @@ def _draw(axes: Axes, frames: Sequence[pd.DataFrame], quantity: str, index: int)
             linestyle=style,
             color=colour,
             alpha=strength,
-            marker=marker or ("o" if single else ""),
+            marker=marker,
             markerfacecolor=colour if part == "held_out" else "white",
-            markevery=max(1, len(curve) // 8),
+            # Not all labels at the same epochs, where equal curves would hide each other's.
+            markevery=(0 if single else index % max(1, len(curve) // 6), max(1, len(curve) // 6)),
             label=part,
         )
         if single:
@@ -146,7 +195,8 @@ def _draw(axes: Axes, frames: Sequence[pd.DataFrame], quantity: str, index: int)
 
 def _look(index: int) -> tuple[str, str]:
     """Colour and marker of the label at `index`: the colours come again, with the next marker."""
-    return COLOURS[index % len(COLOURS)], MARKERS[index // len(COLOURS) % len(MARKERS)]
+    turn = index // len(COLOURS)
+    return COLOURS[index % len(COLOURS)], MARKERS[(index + turn) % len(MARKERS)]
 
 
 def _finish_epoch_axis(axes: Axes) -> None:
