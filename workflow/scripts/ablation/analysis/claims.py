@@ -48,8 +48,8 @@ CLAIMS = {
 
 def judged(study: Study, runs: pd.DataFrame, landscape: Mapping[str, pd.DataFrame], options: str = "") -> pd.DataFrame:
     """One line a claim, in the study's order. `options` are those that Snakemake needs for this study."""
-    best = _verdicts(Sources(study, runs, landscape))
-    last = _verdicts(Sources(study, runs, landscape, last=True))
+    best = verdicts(Sources(study, runs, landscape))
+    last = verdicts(Sources(study, runs, landscape, last=True))
     lines = []
     for name, claim in study.claims.items():
         evidence, p, verdict = best[name]
@@ -65,7 +65,7 @@ def judged(study: Study, runs: pd.DataFrame, landscape: Mapping[str, pd.DataFram
     return frame(lines, CLAIMS)
 
 
-def _verdicts(sources: Sources) -> dict[str, tuple[Evidence, float, str]]:
+def verdicts(sources: Sources) -> dict[str, tuple[Evidence, float, str]]:
     """Evidence, adjusted p and verdict of each claim; those of a section are adjusted for each other."""
     study = sources.study
     evidence = {name: evidence_of(claim, sources) for name, claim in study.claims.items()}
@@ -114,9 +114,9 @@ def _price(
     study: Study, claim: Claim, evidence: Evidence, verdict: str, runs: pd.DataFrame, options: str
 ) -> dict[str, Any]:
     """What would decide an undecided claim: seeds, the hours of the device that they cost, and the command."""
-    needed = evidence.seeds_needed
-    if verdict != UNDECIDED or not np.isfinite(needed):
-        return {"seeds_needed": needed if verdict == UNDECIDED else NAN, "command": ""}
+    needed = evidence.needs() if verdict == UNDECIDED else NAN
+    if not np.isfinite(needed):
+        return {"seeds_needed": needed, "command": ""}
     variants = _variants_of(study, claim)
     missing = {variant: max(0, int(needed) - len(study.seeds_of(variant))) for variant in variants}
     hours = sum(count * device_hours(runs, variant) for variant, count in missing.items())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -43,7 +44,8 @@ class Evidence:
 
     `supports`, `contradicts` and `equivalent` are p values: how probable such numbers are where the claim does not
     hold, where its opposite does not, and where the difference is as large as the margin. `undecided` is why the
-    numbers cannot decide. `ranking` has the verdicts in the order in which they are tried.
+    numbers cannot decide. `ranking` has the verdicts in the order in which they are tried, and `needs` tells
+    how many seeds would decide an undecided claim.
     """
 
     compares: str
@@ -61,7 +63,7 @@ class Evidence:
     undecided: str = ""
     note: str = ""
     reference_evidence: str = ""
-    seeds_needed: float = NAN
+    needs: Callable[[], float] = lambda: NAN
 
     @property
     def p(self) -> float:
@@ -122,7 +124,7 @@ def _greater(claim: Greater, sources: Sources) -> Evidence:
         contradicts=float(np.minimum(1.0, len(pairs) * np.min(contradicts))),
         equivalent=float(np.max([p_similar(pair.values, pair.others, margin) for pair in pairs])),
         ranking=(SUPPORTED, EQUIVALENT, CONTRADICTED) if by else (SUPPORTED, CONTRADICTED, EQUIVALENT),
-        seeds_needed=weakest.seeds_needed(weakest.difference - by, sources.study.statistics.level),
+        needs=partial(weakest.seeds_needed, weakest.difference - by, sources.study.statistics.level),
     )
 
 
@@ -146,7 +148,7 @@ def _similar(claim: Similar, sources: Sources) -> Evidence:
         margin=statistics.margin,
         supports=float(np.max(supports)),
         contradicts=float(np.minimum(1.0, len(pairs) * np.min(outside))),
-        seeds_needed=weakest.seeds_needed(room, 2 * statistics.level) if room > 0 else NAN,
+        needs=partial(weakest.seeds_needed, max(room, 0.0), 2 * statistics.level),
     )
 
 
@@ -291,7 +293,7 @@ def _of_ratio(
         supports=ratio.p if as_expected else 1.0 + 0 * ratio.p,
         contradicts=1.0 + 0 * ratio.p if as_expected else ratio.p,
         undecided=few or ("The seeds do not differ at all." if np.isnan(ratio.p) else ""),
-        seeds_needed=seeds_needed(np.log(ratio.estimate), spread, level, paired=True) if ratio.n > 1 else NAN,
+        needs=partial(seeds_needed, np.log(ratio.estimate), spread, level, paired=True),
     )
 
 
@@ -357,7 +359,7 @@ def _fewer_epochs(claim: FewerEpochs, sources: Sources) -> Evidence:
         contradicts=float(np.minimum(1.0, 2 * rank_test(without, with_it))),
         undecided=few,
         note=f"Median epochs to {mark}: {_median(with_it)} with, {_median(without)} without.",
-        seeds_needed=fewest if few else NAN,
+        needs=lambda: fewest if few else NAN,
     )
 
 

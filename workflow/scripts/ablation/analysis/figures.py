@@ -111,8 +111,8 @@ def _shown_seeds(runs: pd.DataFrame) -> tuple[str, list[int]]:
 def training_curves(histories: HistoriesByLabel, title: str, facts: Mapping[str, CurveFacts] | None = None) -> Figure:
     """Loss and accuracy (%) by epoch, a colour and a marker for each label: the mean of its histories, and their range.
 
-    Different losses have no axis in common, so each is then shown as a multiple of that after its first epoch. A star is
-    the accuracy of averaged weights.
+    Different losses have no axis in common, so each is then shown as a multiple of that after its first epoch. A star
+    is the accuracy of averaged weights.
     """
     facts = facts or {}
     relative = len({fact.loss for fact in facts.values()}) > 1
