@@ -1,6 +1,7 @@
 """Claims: what a config may say of them, and the verdict of each kind on runs whose answer is known."""
 
 import json
+import subprocess
 
 import numpy as np
 import pandas as pd
@@ -171,8 +172,11 @@ def test_an_undecided_claim_has_a_price_and_a_command(tmp_path):
     assert needed > 100
     # Two rows, each run of an hour.
     assert line["device_hours_needed"] == pytest.approx(2 * (needed - 5))
-    assert line["command"].startswith("snakemake --configfile s.yaml --config 'tables={t: {seeds: [5, 6, ")
-    assert line["command"].endswith(f"{needed - 1}]}}}}'")
+    command = f'snakemake --configfile s.yaml --config "tables={{t: {{seeds: [$(seq -s, 5 {needed - 1})]}}}}"'
+    assert line["command"] == command
+    expanded = subprocess.run(["bash", "-c", f"printf '%s\n' {command}"], check=True, capture_output=True, text=True)
+    seeds = ",".join(map(str, range(5, needed)))
+    assert expanded.stdout.splitlines()[-1] == f"tables={{t: {{seeds: [{seeds}]}}}}"
 
 
 def test_the_command_adds_the_seeds_to_the_rows_of_the_table(tmp_path):

@@ -101,6 +101,10 @@ def _reason(study: Study, claim: Claim, evidence: Evidence, verdict: str, by_las
             texts.append(f"It is shown neither that they differ by less than {margin} nor that they differ by more.")
         elif isinstance(claim, Greater) and claim.by and evidence.low > 0:
             texts.append(f"There is a difference, but it is not shown to be more than {margin}.")
+        elif evidence.excludes_none:
+            texts.append(
+                "By itself the interval leaves out no difference; with all claims of this section, it is not enough."
+            )
         else:
             texts.append("The difference is within what the seeds vary by.")
     if verdict == EQUIVALENT:
@@ -137,10 +141,12 @@ def _command(study: Study, claim: Claim, needed: int, options: str) -> str:
     """What adds so many seeds: to the rows of the claim's table, or to the study, of which the landscape is."""
     table = study.tables.get(claim.section)
     seeds = [*study.seeds, *(table.seeds if table else ())]
-    fresh = range(max(seeds) + 1, max(seeds) + 1 + needed - len(seeds))
-    all_of_table = f"tables={{{claim.section}: {{seeds: {[*(table.seeds if table else ()), *fresh]}}}}}"
-    value = all_of_table if table else f"seeds={[*seeds, *fresh]}"
-    return f"snakemake {options}{'' if '--config ' in options else ' --config'} '{value}'".replace("  ", " ")
+    last = max(seeds) + needed - len(seeds)
+    known = [*table.seeds] if table else [*study.seeds]
+    # The shell counts them: some claims need hundreds.
+    listed = f"[{''.join(f'{seed}, ' for seed in known)}$(seq -s, {max(seeds) + 1} {last})]"
+    value = f"tables={{{claim.section}: {{seeds: {listed}}}}}" if table else f"seeds={listed}"
+    return f'snakemake {options}{"" if "--config " in options else " --config"} "{value}"'.replace("  ", " ")
 
 
 def as_json(study: Study, claims: pd.DataFrame) -> str:

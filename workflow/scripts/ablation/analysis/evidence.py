@@ -71,6 +71,12 @@ class Evidence:
         return min(1.0, self.supports, self.contradicts) if self.known else NAN
 
     @property
+    def excludes_none(self) -> bool:
+        """Whether the interval leaves out that there is no difference."""
+        none = 1.0 if self.unit == "ratio" else 0.0
+        return not self.low <= none <= self.high and not np.isnan(self.low)
+
+    @property
     def known(self) -> bool:
         return not np.isnan([self.supports, self.contradicts]).any()
 
@@ -89,6 +95,10 @@ class Sources:
 
     def accuracies(self, row: Row) -> np.ndarray:
         return accuracies(self.runs, row, last=self.last).to_numpy()
+
+    def level_of(self, claim: Claim) -> float:
+        """That at which a claim is surely decided, whatever the others of its section come to."""
+        return self.study.statistics.level / sum(each.section == claim.section for each in self.study.claims.values())
 
     def reported(self, row: Row) -> float | None:
         return None if self.study.not_comparable else row.reported
@@ -124,7 +134,7 @@ def _greater(claim: Greater, sources: Sources) -> Evidence:
         contradicts=float(np.minimum(1.0, len(pairs) * np.min(contradicts))),
         equivalent=float(np.max([p_similar(pair.values, pair.others, margin) for pair in pairs])),
         ranking=(SUPPORTED, EQUIVALENT, CONTRADICTED) if by else (SUPPORTED, CONTRADICTED, EQUIVALENT),
-        needs=partial(weakest.seeds_needed, weakest.difference - by, sources.study.statistics.level),
+        needs=partial(weakest.seeds_needed, weakest.difference - by, sources.level_of(claim)),
     )
 
 
@@ -148,7 +158,7 @@ def _similar(claim: Similar, sources: Sources) -> Evidence:
         margin=statistics.margin,
         supports=float(np.max(supports)),
         contradicts=float(np.minimum(1.0, len(pairs) * np.min(outside))),
-        needs=partial(weakest.seeds_needed, max(room, 0.0), 2 * statistics.level),
+        needs=partial(weakest.seeds_needed, max(room, 0.0), 2 * sources.level_of(claim)),
     )
 
 
@@ -231,9 +241,8 @@ def _steadier(claim: Steadier, sources: Sources) -> Evidence:
     }
     steady, other = (by_variant[row.variant].set_index("seed")["accuracy_fluctuation"] for row in rows)
     seeds = steady.index.intersection(other.index)
-    return _of_ratio(
-        other[seeds].to_numpy(), steady[seeds].to_numpy(), "smaller", sources, f"{rows[0].label} / {rows[1].label}"
-    )
+    compares = f"{rows[0].label} / {rows[1].label}"
+    return _of_ratio(_Ratios(other[seeds].to_numpy(), steady[seeds].to_numpy()), compares, sources.level_of(claim))
 
 
 def _ratio(claim: Ratio, sources: Sources) -> Evidence:
@@ -241,14 +250,13 @@ def _ratio(claim: Ratio, sources: Sources) -> Evidence:
     assert landscape is not None, "the config was checked"
     line = by_seed[(by_seed[["quantity", "pair", "path", "matched"]] == list(claim.line)).all(axis=1)]
     without, with_it = landscape.models.values()
-    evidence = _of_ratio(
+    ratios = _Ratios(
         line["without"].to_numpy(),
         line["with"].to_numpy(),
         claim.expected,
-        sources,
-        f"{with_it} / {without}",
         _spacing(sources.landscape["learning_rates"]) if claim.quantity == "largest_learning_rate" else 0.0,
     )
+    evidence = _of_ratio(ratios, f"{with_it} / {without}", sources.level_of(claim))
     reported = "" if sources.study.not_comparable else landscape.reported.get(claim.quantity, "")
     return replace(evidence, reported=reported, undecided=evidence.undecided or _censored(claim, line, evidence))
 
@@ -267,20 +275,28 @@ def _censored(claim: Ratio, line: pd.DataFrame, evidence: Evidence) -> str:
     return ""
 
 
-def _of_ratio(
-    without: np.ndarray,
-    with_it: np.ndarray,
-    expected: str,
-    sources: Sources,
-    compares: str,
-    resolution: float = 0.0,
-) -> Evidence:
-    level = sources.study.statistics.level
-    ratio = paired_ratio(without, with_it, resolution=resolution)
-    as_expected = (ratio.estimate < 1) == (expected == "smaller")
-    with np.errstate(all="ignore"):
-        logs = np.log(with_it / without)
-        spread = float(np.std(logs[np.isfinite(logs)], ddof=1)) if ratio.n > 1 else NAN
+@dataclass(frozen=True)
+class _Ratios:
+    """Pairs of values, (seeds,) each, what the claim expects of their ratio, and the spacing of a grid of values."""
+
+    without: np.ndarray
+    with_it: np.ndarray
+    expected: str = "smaller"
+    resolution: float = 0.0
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation of the logarithms of the ratios."""
+        with np.errstate(all="ignore"):
+            logs = np.log(self.with_it / self.without)
+        known = logs[np.isfinite(logs)]
+        return float(np.std(known, ddof=1)) if len(known) > 1 else NAN
+
+
+def _of_ratio(ratios: _Ratios, compares: str, level: float) -> Evidence:
+    """Student's t on the logarithms, pair by pair."""
+    ratio = paired_ratio(ratios.without, ratios.with_it, resolution=ratios.resolution)
+    as_expected = (ratio.estimate < 1) == (ratios.expected == "smaller")
     few = "" if ratio.n > 1 else f"{_count(ratio.n, 'seed')} with both values: two are needed to know their spread."
     return Evidence(
         compares=compares,
@@ -293,7 +309,7 @@ def _of_ratio(
         supports=ratio.p if as_expected else 1.0 + 0 * ratio.p,
         contradicts=1.0 + 0 * ratio.p if as_expected else ratio.p,
         undecided=few or ("The seeds do not differ at all." if np.isnan(ratio.p) else ""),
-        needs=partial(seeds_needed, np.log(ratio.estimate), spread, level, paired=True),
+        needs=partial(seeds_needed, np.log(ratio.estimate), ratios.spread, level, paired=True),
     )
 
 
@@ -332,6 +348,8 @@ def _fact(claim: Fact, sources: Sources) -> Evidence:
     evidence = Evidence(
         compares=claim.variant, unit="parameters", reported=f"{claim.parameters:,}", margin=claim.tolerance
     )
+    if sources.study.override:
+        return replace(evidence, undecided="Settings are overridden in every run: the network is another.")
     if pd.isna(found):
         return replace(evidence, undecided="No run is finished.")
     holds = abs(int(found) - claim.parameters) <= claim.tolerance
@@ -345,9 +363,9 @@ def _fewer_epochs(claim: FewerEpochs, sources: Sources) -> Evidence:
     assert study.landscape is not None, "the config was checked"
     line = by_seed[by_seed["quantity"] == "epochs_to_mark"]
     without, with_it = (_with_never(line, side) for side in ("without", "with"))
-    count, tests = min(len(without), len(with_it)), sum(claim.section == each.section for each in study.claims.values())
+    count = min(len(without), len(with_it))
     mark = f"{study.landscape.accuracy_mark:g} %"
-    fewest = fewest_for_ranks(study.statistics.level / tests)
+    fewest = fewest_for_ranks(sources.level_of(claim))
     names = dict(zip(("without", "with"), study.landscape.models.values(), strict=True))
     few = f"{_count(count, 'seed')}: ranks decide nothing with fewer than {fewest} here." if count < fewest else ""
     return Evidence(

@@ -141,15 +141,15 @@ def shift_figure(shifts: pd.DataFrame, pair: str, study: Study) -> Figure:
     landscape = _landscape(study)
     shifts = shifts[shifts["pair"] == pair]
     panels = (
-        ("covariate_shift", "change of the layer's gradient, relative"),
-        ("covariate_shift_cosine_distance", "turn of the layer's gradient (1 − cosine)"),
+        ("covariate_shift", "(a) change of the layer's gradient", "l2 distance / norm"),
+        ("covariate_shift_cosine_distance", "(b) turn of the layer's gradient", "1 − cosine"),
     )
     with mpl.rc_context(STYLE):
         figure = _figure(3.4)
-        for axes, (column, quantity) in zip(figure.subplots(1, 2), panels, strict=True):
+        for axes, (column, title, quantity) in zip(figure.subplots(1, 2), panels, strict=True):
             for index, label in enumerate(_labels(landscape)):
                 _draw_shift(axes, _of(shifts, label), column, index)
-            _finish(axes, "layer", quantity)
+            _finish(axes, "layer", quantity, title)
             _use_log_axis(axes)
         _add_title(figure, f"{landscape.title}: internal covariate shift, {pair}", _shift_looks(landscape))
         if not shifts.empty:
@@ -411,7 +411,7 @@ def _finish_rate_axis(axes: Axes, rates: pd.Series) -> None:
     ticks = sorted(rates.unique())
     axes.set_xscale("log")
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(ticks, [f"{rate:g}" for rate in ticks], rotation=45 if len(ticks) > 8 else 0)
+    axes.set_xticks(ticks, [f"{rate:g}" for rate in ticks], rotation=45 if len(ticks) > 6 else 0)
 
 
 def _figure(height: float) -> Figure:
@@ -525,7 +525,7 @@ def _path_caption(probes: pd.DataFrame, landscape: Landscape, path: str) -> str:
         else f"{far} times the optimizer's step"
     )
     return (
-        f"From the weights at a step {far} {where}: "
+        f"From the weights at a step {where}: "
         f"smallest and largest value on that path, in (c) and (d) the largest; {_seeds(probes, landscape)}.{gaps}"
         f"{_untrained(probes)}"
     )
