@@ -30,7 +30,7 @@ from ablation.runs.provenance import script_digest, training_digest
 from ablation.config.settings import spec, spec_json
 from ablation.runs.results import check_results, code_of_finished, data_folder, digest_of_prepared
 from ablation.config.plain_yaml import ConfigError
-from ablation.escaping import for_shell, for_terminal
+from ablation.escaping import for_rst, for_shell, for_terminal
 from ablation.config.texts import SNAKEMAKE_OPTIONS, snakemake_command, study_options
 
 set_environment()
@@ -50,13 +50,16 @@ except ConfigError as error:
 except DataError as error:
     raise WorkflowError(for_terminal(f"The images cannot be used; no job was started.\n{error}"))
 
+# For the start page of `snakemake --report`, which knows only this of the config.
+config["report_title"] = for_rst(study.title or study.study)
+
 # What `snakemake` has to be told to run this study again, for the commands that messages and report name.
 OPTIONS = study_options([] if CONFIGFILES == [DEFAULT_STUDY] else CONFIGFILES, OVERRIDES if CONFIGFILES else {})
 snakemake_calls.shorten_failures()
 
 DATA_PARTS = [
     "train",
-    *(["validation"] if study.data.validation_fraction else []),
+    *(["validation"] if study.data.held_out_fraction else []),
     "test",
 ]
 

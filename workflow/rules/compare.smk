@@ -26,12 +26,8 @@ rule compare:
         study=rules.study.output,
         runs=metrics_of_table,
     output:
-        report(
-            "results/tables/{table}.csv",
-            caption="../report/table.rst",
-            category="Comparisons",
-            labels={"table": "{table}", "what": "accuracies"},
-        ),
+        "results/tables/{table}.csv",
+        "results/tables/{table}.tex",
     log:
         "results/logs/compare/{table}.log",
     localrule: True
@@ -56,12 +52,12 @@ rule plot_curves:
         runs=metrics_of_table,
     output:
         report(
-            "results/figures/{table}.svg",
+            "results/figures/{table}-curves.svg",
             caption="../report/curves.rst",
             category="Comparisons",
             labels={"table": "{table}", "what": "training curves"},
         ),
-        "results/figures/{table}.png",
+        "results/figures/{table}-curves.png",
     log:
         "results/logs/plot_curves/{table}.log",
     localrule: True

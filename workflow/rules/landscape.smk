@@ -4,11 +4,7 @@ rule landscape:
         runs=metrics_of_landscape,
         probes=probes_of_landscape,
     output:
-        report(
-            expand("results/landscape/{name}.csv", name=landscape_files.TABLES),
-            caption="../report/landscape_table.rst",
-            category="Landscape",
-        ),
+        expand("results/landscape/{name}.csv", name=landscape_files.TABLES),
     log:
         "results/logs/landscape.log",
     localrule: True
@@ -31,11 +27,15 @@ rule plot_landscape:
         study=rules.study.output,
         tables=rules.landscape.output,
     output:
-        report(
-            expand("results/landscape/{name}.svg", name=landscape_files.figure_names(study)),
-            caption="../report/landscape.rst",
-            category="Landscape",
-        ),
+        [
+            report(
+                f"results/landscape/{name}.svg",
+                caption="../report/landscape.rst",
+                category="Landscape",
+                labels={"what": name},
+            )
+            for name in landscape_files.figure_names(study)
+        ],
         expand("results/landscape/{name}.png", name=landscape_files.figure_names(study)),
     log:
         "results/logs/plot_landscape.log",

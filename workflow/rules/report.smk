@@ -3,7 +3,7 @@ rule list_runs:
         study=rules.study.output,
         runs=metrics_of_study,
     output:
-        report("results/tables/runs.csv", caption="../report/runs.rst", category="Runs"),
+        "results/tables/runs.csv",
     log:
         "results/logs/list_runs.log",
     localrule: True
@@ -29,6 +29,7 @@ rule judge_claims:
         landscape=rules.landscape.output if study.landscape else [],
     output:
         "results/tables/claims.csv",
+        "results/tables/claims.tex",
         "results/claims.json",
     log:
         "results/logs/judge_claims.log",
@@ -59,7 +60,7 @@ rule write_report:
         landscape=[*rules.landscape.output, *rules.plot_landscape.output] if study.landscape else [],
         template=f"{SCRIPTS}/ablation/analysis/report.md.j2",
     output:
-        report("results/report.md", caption="../report/report.rst", category="Report"),
+        "results/report.md",
     log:
         "results/logs/report.log",
     localrule: True
@@ -79,12 +80,43 @@ rule write_report:
         " --output {output} --snakemake-options={params.options:q} > {log} 2>&1"
 
 
+rule write_page:
+    input:
+        report=rules.write_report.output,
+        figures=rules.write_report.input.figures,
+        landscape=rules.write_report.input.landscape,
+        parts=expand(f"{SCRIPTS}/ablation/analysis/page.{{kind}}", kind=["html.j2", "css", "js"]),
+    output:
+        report(
+            "results/report.html",
+            caption="../report/report.rst",
+            category="Report",
+            labels={"what": "the whole report"},
+        ),
+    log:
+        "results/logs/page.log",
+    localrule: True
+    conda:
+        "../envs/ablation.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        scripts=scripts_folder,
+        code=code_of_script("write_page.py"),
+    message:
+        "Writing {output}"
+    shell:
+        "python {params.scripts}/write_page.py --report {input.report} --output {output} > {log} 2>&1"
+
+
 # Asks for every file by itself: Snakemake does not look for what is behind a file that is up to date.
 rule report:
     default_target: True
     input:
         rules.write_report.input,
         rules.write_report.output,
+        rules.write_page.output,
         metrics_of_study,
         probes_of_landscape,
     localrule: True

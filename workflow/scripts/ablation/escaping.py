@@ -14,6 +14,25 @@ import shlex
 _HIDDEN = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
 HIDDEN = re.compile(f"[{_HIDDEN}]")
 HIDDEN_OR_BREAK = re.compile(f"[\t\n{_HIDDEN}]")
+NO_WORD = re.compile(r"[!-/:-@\[-`{-~]")
+OF_LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "[": "{[}",  # after the end of a line it would begin an option
+    "*": "{*}",
+    "±": r"$\pm$",
+    "−": "$-$",
+    "–": "--",
+    "→": r"$\to$",
+    "β": r"$\beta$",
+    "×": r"$\times$",
+}
+LATEX = re.compile("|".join(map(re.escape, OF_LATEX)))
 MARKUP = re.compile(r"[\\`*_~\[\]>|#$]")
 # What makes a list or a rule of the line that it begins.
 BEGINS_BLOCK = re.compile(r"^(\d*)(?=[.)](?:\s|$)|[+-](?:[\s-]|$))")
@@ -51,6 +70,16 @@ def for_markdown(text: str) -> str:
     """A text on one line, also for a heading or a cell: no markup, HTML, link or formula."""
     text = re.sub(r"&(?=[#\w])", "&amp;", one_line(text)).replace("<", "&lt;")
     return BEGINS_BLOCK.sub(r"\1\\", MARKUP.sub(r"\\\g<0>", text))
+
+
+def for_rst(text: str) -> str:
+    """A text on one line in reStructuredText: no markup."""
+    return NO_WORD.sub(r"\\\g<0>", one_line(text))
+
+
+def for_latex(text: str) -> str:
+    """A text on one line in LaTeX, as a cell of a table."""
+    return LATEX.sub(lambda found: OF_LATEX[found[0]], one_line(text))
 
 
 def for_code(text: str) -> str:

@@ -175,8 +175,8 @@ def settings_text(settings: dict[str, Any]) -> str:
 
 
 def cost(runs: pd.DataFrame) -> pd.DataFrame:
-    """What the finished runs took, one line a variant and one for all; hours and interruptions are sums, memory
-    (GiB) is the largest."""
+    """What the finished runs took, one line a variant and one for all; times (s), energy (J) and interruptions are sums,
+    memory (GiB) is the largest."""
     finished = runs[runs["status"].isin(FINISHED)]
     by_variant = {str(variant): group for variant, group in finished.groupby("variant", sort=False)}
     lines = [_cost_line(variant, group) for variant, group in by_variant.items()]
@@ -189,8 +189,9 @@ def _cost_line(name: str, runs: pd.DataFrame) -> dict[str, Any]:
     return {
         "variant": name,
         "runs": len(runs),
-        "wall_hours": runs["wall_seconds"].sum() / SECONDS_PER_HOUR,
-        "device_hours": runs["device_seconds"].sum() / SECONDS_PER_HOUR,
+        "wall_seconds": runs["wall_seconds"].sum(),
+        "device_seconds": runs["device_seconds"].sum(),
+        "energy_joules": runs["energy_joules"].sum(min_count=1),
         "images_per_second": runs["images_per_second"].median(),
         "peak_memory_gib": (runs["peak_memory_bytes"] / BYTES_PER_GIB).max(),
         "interruptions": int(runs["interruptions"].sum()),

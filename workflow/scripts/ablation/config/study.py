@@ -38,14 +38,25 @@ class DataConfig(Strict):
     path: str | None = Field(
         None, min_length=1, description="cifar10: the folder of the archive; images: the folder or the tar"
     )
-    validation_fraction: float = Field(
-        0.0, ge=0, le=0.5, description="share of the training images held out to choose the best epoch; 0: test images"
+    validation_fraction: float | None = Field(
+        None,
+        ge=0,
+        le=0.5,
+        description="share of the training images held out to choose the best epoch; 0: the test images choose it; "
+        "null: 0.1 of your own images, 0 of the others",
     )
     train_images_per_class: PositiveInt | None = Field(
         None, le=10_000_000, description="train on this many images of each class only; null: on all"
     )
     image_size: int = Field(32, ge=4, le=1024, description="height and width in pixels that images are scaled to")
     channels: Literal[1, 3] = Field(3, description="1: grey images, 3: colour images")
+
+    @property
+    def held_out_fraction(self) -> float:
+        """The share of the training images that is held out."""
+        if self.validation_fraction is None:
+            return 0.1 if self.name == "images" else 0.0
+        return self.validation_fraction
 
     @property
     def image_shape(self) -> ImageShape:

@@ -27,7 +27,8 @@ def data_identity(config: DataConfig, prepared: Path, *, look: bool = True) -> s
     The images may be gone, or not be looked at, once data were prepared from them: then they are as they were.
     """
     identity: dict[str, Any] = {"version": VERSION, "name": config.name}
-    identity |= config.model_dump(mode="json", exclude={"name", "path"}, exclude_defaults=True)
+    identity |= config.model_dump(mode="json", exclude={"name", "path", "validation_fraction"}, exclude_defaults=True)
+    identity |= {"validation_fraction": config.held_out_fraction} if config.held_out_fraction else {}
     if config.name == "images":
         identity |= {"decoding": DECODING, "content": _content(config, prepared, look)}
     return json.dumps(identity)

@@ -108,12 +108,12 @@ def _arrays(splits: Mapping[str, Split]) -> dict[str, np.ndarray]:
 def _splits(source: Source, config: DataConfig) -> dict[str, Split]:
     """The splits by name; training images are thinned after the validation images were taken out of them."""
     splits = {"train": source.train, "test": source.test}
-    if config.validation_fraction > 0:
+    if config.held_out_fraction > 0:
         try:
-            splits["train"], splits["validation"] = _stratified(source.train, config.validation_fraction)
+            splits["train"], splits["validation"] = _stratified(source.train, config.held_out_fraction)
         except ValueError as error:
             reason = f"the {len(source.train.labels)} training images cannot be split by class"
-            raise DataError(f"data.validation_fraction {config.validation_fraction}: {reason}: {error}") from error
+            raise DataError(f"data.validation_fraction {config.held_out_fraction:g}: {reason}: {error}") from error
     if config.train_images_per_class is not None:
         splits["train"] = _thinned(splits["train"], source.classes, config.train_images_per_class)
     return splits
