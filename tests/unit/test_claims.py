@@ -368,7 +368,7 @@ def test_a_claim_about_a_landscape_needs_one(tmp_path):
 
 def test_claims_is_no_name_of_a_table_and_a_baseline_must_be_a_row(tmp_path):
     table = STUDY["tables"]["t"]
-    with pytest.raises(ConfigError, match=r"tables\.claims: is the name of the table of the claims"):
+    with pytest.raises(ConfigError, match=r"tables\.claims: is the name of another file of the report"):
         study_of(tmp_path, {}, tables={"claims": table})
     with pytest.raises(ConfigError, match=r"tables\.t\.baseline: no row of 'agd'; did you mean 'sgd'"):
         study_of(tmp_path, {}, tables={"t": table | {"baseline": "agd"}})

@@ -46,6 +46,36 @@ rule compare:
         " > {log} 2>&1"
 
 
+rule plot_comparison:
+    input:
+        study=rules.study.output,
+        comparison="results/tables/{table}.csv",
+    output:
+        report(
+            "results/figures/{table}.svg",
+            caption="../report/comparison.rst",
+            category="Comparisons",
+            labels={"table": "{table}", "what": "accuracies and differences"},
+        ),
+        "results/figures/{table}.png",
+    log:
+        "results/logs/plot_comparison/{table}.log",
+    localrule: True
+    conda:
+        "../envs/ablation.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        scripts=scripts_folder,
+        code=code_of_script("plot_comparison.py"),
+    message:
+        "Plotting the comparison of table {wildcards.table}"
+    shell:
+        "python {params.scripts}/plot_comparison.py --study {input.study} --table {wildcards.table} --comparison {input.comparison}"
+        " --output {output} > {log} 2>&1"
+
+
 rule plot_curves:
     input:
         study=rules.study.output,

@@ -50,13 +50,77 @@ rule judge_claims:
         " --output {output} --snakemake-options={params.options:q} > {log} 2>&1"
 
 
+rule plot_claims:
+    input:
+        study=rules.study.output,
+        claims=rules.judge_claims.output[0],
+    output:
+        report(
+            "results/figures/claims.svg",
+            caption="../report/claims.rst",
+            category="Report",
+            labels={"what": "the claims and their verdicts"},
+        ),
+        "results/figures/claims.png",
+    log:
+        "results/logs/plot_claims.log",
+    localrule: True
+    conda:
+        "../envs/ablation.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        scripts=scripts_folder,
+        code=code_of_script("plot_claims.py"),
+    message:
+        "Plotting the claims"
+    shell:
+        "python {params.scripts}/plot_claims.py --study {input.study} --claims {input.claims} --output {output} > {log} 2>&1"
+
+
+rule plot_best_run:
+    input:
+        runs=rules.list_runs.output,
+    output:
+        [
+            report(
+                f"results/figures/{name}.svg",
+                caption="../report/best_run.rst",
+                category="Best run",
+                labels={"what": name},
+            )
+            for name in ("confusion", "filters")
+        ],
+        expand("results/figures/{name}.png", name=("confusion", "filters")),
+    log:
+        "results/logs/plot_best_run.log",
+    localrule: True
+    conda:
+        "../envs/ablation.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        scripts=scripts_folder,
+        code=code_of_script("plot_best_run.py"),
+    message:
+        "Plotting what the best run confuses, and its filters"
+    shell:
+        "python {params.scripts}/plot_best_run.py --runs {input.runs} --output results/figures > {log} 2>&1"
+
+
 rule write_report:
     input:
         study=rules.study.output,
         runs=rules.list_runs.output,
         claims=rules.judge_claims.output if study.claims else [],
         tables=expand(rules.compare.output, table=study.tables),
-        figures=expand(rules.plot_curves.output, table=study.tables),
+        figures=[
+            *expand([*rules.plot_comparison.output, *rules.plot_curves.output], table=study.tables),
+            *(rules.plot_claims.output if study.claims else []),
+            *rules.plot_best_run.output,
+        ],
         landscape=[*rules.landscape.output, *rules.plot_landscape.output] if study.landscape else [],
         template=f"{SCRIPTS}/ablation/analysis/report.md.j2",
     output:

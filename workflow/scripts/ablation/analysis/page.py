@@ -1,7 +1,7 @@
-"""The report as one page for a browser, which needs nothing beside it and asks for nothing from the network. No torch.
+"""The report as one page for a browser, which asks for nothing beside it or from the network. No torch.
 
-In: `report.md` and the figures beside it. Out: HTML. Only what the report's template writes is markup: HTML in a text of
-the study stays text, and the page's policy lets the browser run no other script than ours.
+In: `report.md` and the figures beside it. Out: HTML. Only what the report's template writes is markup: HTML in a text
+of the study stays text, and the page's policy lets the browser run no other script than ours.
 """
 
 from __future__ import annotations

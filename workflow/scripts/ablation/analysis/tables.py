@@ -175,8 +175,10 @@ def settings_text(settings: dict[str, Any]) -> str:
 
 
 def cost(runs: pd.DataFrame) -> pd.DataFrame:
-    """What the finished runs took, one line a variant and one for all; times (s), energy (J) and interruptions are sums,
-    memory (GiB) is the largest."""
+    """What the finished runs took, one line a variant and one for all.
+
+    Times (s), energy (J) and interruptions are sums, memory (GiB) is the largest.
+    """
     finished = runs[runs["status"].isin(FINISHED)]
     by_variant = {str(variant): group for variant, group in finished.groupby("variant", sort=False)}
     lines = [_cost_line(variant, group) for variant, group in by_variant.items()]

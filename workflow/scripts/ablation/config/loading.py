@@ -34,7 +34,8 @@ from ablation.config.yaml_layers import read_layers
 
 MAX_ERRORS = 50
 MAX_RUNS = 100_000
-RESERVED_TABLES = {"runs": "all runs", "claims": "the claims"}
+# Names of files beside those of the tables, and of figures beside theirs.
+RESERVED_TABLES = ("runs", "claims", "confusion", "filters")
 # In the name of an input file they are wildcards to Snakemake.
 BRACES = "{}"
 
@@ -189,9 +190,9 @@ def _run_count_problems(study: Study, matrix: Matrix) -> Iterator[Problem]:
 
 
 def _table_problems(study: Study) -> Iterator[Problem]:
-    for name, what in RESERVED_TABLES.items():
-        if name in study.tables:
-            yield ("tables", name), f"is the name of the table of {what}; choose another"
+    for name in study.tables:
+        if name in RESERVED_TABLES or name.removesuffix("-curves") in study.tables.keys() - {name}:
+            yield ("tables", name), "is the name of another file of the report; choose another"
     for name, table in study.tables.items():
         variants = [row.variant for row in table.rows]
         if table.baseline not in (None, *variants):
