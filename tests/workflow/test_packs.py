@@ -59,3 +59,20 @@ def test_what_is_forced_is_trained_again(packed, force):
 def test_the_rule_has_the_same_name_whatever_a_job_trains(packed):
     result = packed.snakemake("-np", "-R", "train", "--set-resources", "train:checkpoint_seconds=7", *PACKED)
     assert result.stdout.count(" --checkpoint-seconds 7 ") == 3, result.stdout
+
+
+def test_seeds_of_a_table_are_trained_one_by_one(packed):
+    seeds = 'tables={"again": {"seeds": [2, 3]}}'
+    more = [*PACKED, seeds]
+    result = packed.snakemake("-np", *more)
+    assert result.returncode == 0, result.stdout
+    assert {line.split(": ")[1] for line in result.stdout.splitlines() if "Training " in line} == {
+        "Training adam, seed 2",
+        "Training adam, seed 3",
+    }
+    result = packed.snakemake("results/tables/again.csv", *more)
+    assert result.returncode == 0, result.stdout
+    assert "adam,Adam again,True,4," in packed.read("results/tables/again.csv")
+    # Packed or not, nothing is trained again.
+    for options in (more, ["--config", seeds]):
+        assert "Training" not in packed.snakemake("-np", *options).stdout

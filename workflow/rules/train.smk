@@ -49,10 +49,18 @@ if study.trains_side_by_side and MORE_SEEDS:
         wildcard_constraints:
             seed="|".join(MORE_SEEDS),
         threads: study.jobs.threads
+        # Snakemake takes these sections as a whole, and nothing of those of `train`.
         resources:
             mem_mb=memory_for(1),
+            runtime=runtime_of_attempt,
+            gpu=int(has_gpu()),
+            checkpoint_seconds=study.jobs.checkpoint_seconds,
         params:
+            scripts=scripts_folder,
+            study=study.study,
+            spec=run_spec,
             code=code_of("results/runs/{variant}/seed{seed}/metrics.json"),
+            options=run_options,
         message:
             "Training {wildcards.variant}, seed {wildcards.seed}"
 
