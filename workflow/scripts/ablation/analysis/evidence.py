@@ -349,7 +349,7 @@ def _fact(claim: Fact, sources: Sources) -> Evidence:
         compares=claim.variant, unit="parameters", reported=f"{claim.parameters:,}", margin=claim.tolerance
     )
     if sources.study.override:
-        return replace(evidence, undecided="Settings are overridden in every run: the network is another.")
+        return replace(evidence, reported="", undecided="Settings are overridden in every run: the network is another.")
     if pd.isna(found):
         return replace(evidence, undecided="No run is finished.")
     holds = abs(int(found) - claim.parameters) <= claim.tolerance

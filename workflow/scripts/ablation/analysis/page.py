@@ -37,15 +37,17 @@ def parser() -> MarkdownIt:
     return markdown.use(anchors_plugin, max_level=3)
 
 
-def contents(text: str) -> str:
-    """Links to the sections of a report, as a list in Markdown."""
+def contents(text: str, under: str = "") -> str:
+    """Links to the sections of a report, or to those under one of them, in one line of Markdown."""
     tokens = parser().parse(text)
-    headings = [(token, tokens[index + 1]) for index, token in enumerate(tokens) if token.type == "heading_open"]
-    return "\n".join(
-        f"{'  ' * (token.tag == 'h3')}- [{inline.content}](#{token.attrGet('id')})"
-        for token, inline in headings
-        if token.tag in ("h2", "h3") and token.attrGet("id")
-    )
+    links, section = [], ""
+    for index, token in enumerate(tokens):
+        if token.type == "heading_open":
+            title = tokens[index + 1].content
+            section = title if token.tag == "h2" else section
+            if token.tag == ("h3" if under else "h2") and section == (under or title):
+                links.append(f"[{title}](#{token.attrGet('id')})")
+    return " · ".join(links)
 
 
 def page(text: str, folder: Path) -> str:

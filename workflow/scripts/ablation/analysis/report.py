@@ -40,7 +40,8 @@ from ablation.config.settings import flat, spec
 from ablation.config.study import Study
 from ablation.escaping import for_code, for_markdown
 
-CONTENTS = "<!-- contents -->"
+# Where links to the sections go, and to those of the comparisons.
+CONTENTS, TABLE_CONTENTS = "<!-- contents -->", "<!-- tables -->"
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,12 @@ def render(study: Study, tables: Tables, options: str = "") -> str:
         figures=tables.figures,
         has_reference=has_reference(study),
         contents=CONTENTS,
+        table_contents=TABLE_CONTENTS,
         **sections,
     )
     # Parts that are left out leave their empty lines.
     text = re.sub(r"\n{3,}", "\n\n", text)
-    return text.replace(CONTENTS, contents(text))
+    return text.replace(CONTENTS, contents(text)).replace(TABLE_CONTENTS, contents(text, "Comparisons"))
 
 
 def _template() -> Any:

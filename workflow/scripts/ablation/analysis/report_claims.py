@@ -6,6 +6,7 @@ In: tables as the other rules computed them. Out: what `report.md.j2` fills in.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ import pandas as pd
 from ablation.analysis.evidence import CONTRADICTED, EQUIVALENT, SUPPORTED, UNDECIDED
 from ablation.analysis.latex import latex_table
 from ablation.analysis.markdown import NOTHING, amount, counted, duration, markdown_table, number, p_value, spread
+from ablation.analysis.statistics import MAX_SEEDS
 from ablation.config.study import Study
 from ablation.escaping import for_code, for_markdown
 
@@ -107,7 +109,8 @@ def price_text(line: Mapping[str, Any]) -> str:
     """What a decision needs, of a claim or of a row."""
     hours = line["device_hours_needed"]
     cost = f", {duration(hours * 3600)} of the device more" if hours > 0 else ""
-    return f"{line['seeds_needed']:,.0f} seeds each{cost}"
+    seeds = f"{line['seeds_needed']:,.0f}" if math.isfinite(line["seeds_needed"]) else f"more than {MAX_SEEDS:,}"
+    return f"{seeds} seeds each{cost}"
 
 
 def best_rows(study: Study, comparisons: Mapping[str, pd.DataFrame]) -> Iterator[str]:

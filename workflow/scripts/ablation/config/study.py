@@ -210,7 +210,7 @@ class Study(Strict):
             f"Every run was trained on {self.data.train_images_per_class} images of each class only.": (
                 self.data.train_images_per_class is not None
             ),
-            "Settings are overridden in every run (`override`).": bool(self.override),
+            "Settings are overridden in every run.": bool(self.override),
         }
         return tuple(reason for reason, holds in reasons.items() if holds)
 
