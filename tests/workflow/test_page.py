@@ -11,7 +11,7 @@ from selenium.webdriver.common.by import By
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 REQUIRED = os.environ.get("ABLATION_REQUIRE_CHROMIUM") == "1"
-# What config.py of the tiny study does not have, and no training needs.
+# What the tiny study does not have, and no training needs.
 CLAIMS = {
     "adam-wins": {"says": "Adam <b>wins</b>.", "kind": "greater", "table": "optimizers", "rows": ["adam", "sgd"]},
     "size": {"says": "It is small.", "kind": "fact", "variant": "adam", "parameters": 167_421, "tolerance": 0},
@@ -57,7 +57,8 @@ def show(browser, size, colours):
     width, height = size
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    features = [{"name": "prefers-color-scheme", "value": colours}]
+    wishes = {"prefers-color-scheme": colours, "prefers-reduced-motion": "reduce"}
+    features = [{"name": name, "value": value} for name, value in wishes.items()]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
@@ -134,7 +135,7 @@ def test_only_tables_move_sideways(opened, size):
 
 
 def test_in_the_dark_it_is_dark_and_figures_stay_on_white(opened):
-    light, dark = colours(opened), {}
+    light = colours(opened)
     show(opened, DESKTOP, "dark")
     dark = colours(opened)
     assert light["page"] > 240 > 60 > dark["page"]
