@@ -92,6 +92,12 @@ class Project:
             check=False,
         )
 
+    def copy(self, folder):
+        """The same project with all that it has made, in a folder that is not there yet: to change it."""
+        project = object.__new__(Project)
+        project.folder = Path(shutil.copytree(self.folder, folder))
+        return project
+
     def read(self, path):
         return (self.folder / path).read_text()
 

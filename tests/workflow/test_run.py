@@ -102,10 +102,7 @@ def test_a_finished_study_has_nothing_to_do(finished):
 @pytest.fixture
 def copied(finished, tmp_path):
     """The finished project, to change."""
-    shutil.copytree(finished.folder, tmp_path / "copy")
-    project = object.__new__(type(finished))
-    project.folder = tmp_path / "copy"
-    return project
+    return finished.copy(tmp_path / "copy")
 
 
 def test_one_run_is_made_again_by_its_target(copied):
