@@ -30,7 +30,6 @@ from ablation.analysis.claims import verdicts
 from ablation.analysis.evidence import Sources
 from ablation.analysis.frames import frame
 from ablation.analysis.landscape.files import TABLES
-from ablation.analysis.runs import COLUMNS
 from ablation.config.study import Row, Study, Table
 
 MARGIN, SPREAD, MEAN = 0.75, 0.2, 88.0
@@ -123,8 +122,7 @@ def simulated(study: Study, draw: Draw, generator: np.random.Generator) -> Sourc
     reported = MEAN + draw(generator, 1)[0]
     tables = {name: table.model_copy(update={"rows": _with(reported, table)}) for name, table in study.tables.items()}
     one = study.model_copy(update={"tables": tables})
-    columns = {"by_seed": frame(by_seed, TABLES["by_seed"])}
-    return Sources(one, frame(runs.to_dict("records"), COLUMNS), columns)
+    return Sources(one, runs, {"by_seed": frame(by_seed, TABLES["by_seed"])})
 
 
 def _with(reported: float, table: Table) -> tuple[Row, ...]:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ablation.analysis.tables import changed_settings
 from ablation.config.loading import load_study
@@ -56,3 +57,39 @@ def test_two_settings_of_one_loss_are_two_variants(study):
 def test_nothing_to_write(study, table, error):
     with pytest.raises(ValueError, match=error):
         one_factor(study, table)
+
+
+@pytest.mark.parametrize(
+    ("variants", "baseline", "row"),
+    [
+        # A baseline that a grid made, of which a change at depth leaves the rest as it is.
+        (
+            {
+                "net": {"grid": {"optimizer": ["sgd"], "optimizer.momentum": [0.5]}},
+                "other": {"optimizer": {"name": "sgd", "momentum": 0.9}, "epochs": 3},
+            },
+            "net-sgd-5e-1",
+            "other",
+        ),
+        # A name that the study has already, for other settings.
+        (
+            {
+                "plain": {},
+                "plain-epochs-3": {"epochs": 9},
+                "other": {"epochs": 3, "batch_size": 64},
+            },
+            "plain",
+            "other",
+        ),
+    ],
+)
+def test_each_new_variant_is_the_baseline_but_for_one_setting(tmp_path, variants, baseline, row):
+    rows = [{"variant": name, "label": name} for name in (baseline, row)]
+    config = {"study": "s", "seeds": [0], "variants": variants, "tables": {"t": {"title": "T", "rows": rows}}}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(config))
+    found = one_factor(load_study([tmp_path / "study.yaml"]), "t")
+    (tmp_path / "one.yaml").write_text(yaml.safe_dump({"extends": "study.yaml", **found}))
+    study = load_study([tmp_path / "one.yaml"])
+    changes = [changed_settings(study, baseline, each.variant) for each in study.tables["t-one-factor"].rows]
+    assert sorted(change for each in changes for change in each) == sorted(changed_settings(study, baseline, row))
+    assert {len(each) for each in changes[1:]} == {1}

@@ -83,9 +83,8 @@ def comparison(study: Study, table: Table, runs: pd.DataFrame) -> pd.DataFrame:
 
 def accuracies(runs: pd.DataFrame, row: Row, *, last: bool = False) -> pd.Series:
     """The accuracies that a row compares, of its completed runs. No epoch was chosen for averaged weights."""
-    of_row = runs[(runs["variant"] == row.variant) & (runs["status"] == "completed")]
     column = "last_accuracy" if last and row.accuracy == "best" else ACCURACY_OF[row.accuracy]
-    return of_row[column].dropna()
+    return runs[column][(runs["variant"] == row.variant) & (runs["status"] == "completed")].dropna()
 
 
 def _line(study: Study, row: Row, baseline: Row, runs: pd.DataFrame) -> dict[str, Any]:

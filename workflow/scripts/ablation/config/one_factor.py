@@ -5,7 +5,8 @@ In: a study and the name of a table. Out: a config that extends the study's, wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from itertools import chain, count
 from typing import Any
 
 from ablation.config.settings import NOT_SET, changes, complete, merge, spec, spec_json
@@ -24,15 +25,15 @@ def one_factor(study: Study, name: str) -> dict[str, Any]:
     known = {spec_json(settings): variant for variant, settings in study.matrix.settings.items()}
     variants: dict[str, Any] = {}
     rows = {table.baseline_row.variant: table.baseline_row.label}
+    baseline = spec(study.matrix.settings[table.baseline_row.variant])
     for key, change in _changes(study, table):
-        settings = complete(
-            merge(spec(study.matrix.settings[table.baseline_row.variant]), change, study.catalog), study.catalog
-        )
-        name_of_change = _name(table.baseline_row.variant, key, change)
-        taken = sum(each == name_of_change or each.startswith(f"{name_of_change}-v") for each in variants)
-        variant = known.setdefault(spec_json(settings), f"{name_of_change}-v{taken + 1}" if taken else name_of_change)
-        if variant not in study.matrix.settings:
-            variants[variant] = _from_baseline(study, table) | change
+        changed = merge(baseline, change, study.catalog)
+        settings = spec_json(complete(changed, study.catalog))
+        variant = known.get(settings)
+        if variant is None:
+            taken = {*study.variants, *study.matrix.variants, *variants}
+            variant = known[settings] = _free_name(_name(table.baseline_row.variant, key, change), taken)
+            variants[variant] = {"like": like} | change if (like := _entry(study, table)) else changed
         rows[variant] = f"{key} {_value(change, key)}"
     if not variants:
         raise ValueError(f"table '{name}' lacks none: the study has every change of its rows by itself")
@@ -89,10 +90,14 @@ def _name(baseline: str, key: str, change: Mapping[str, Any]) -> str:
     return "-".join(part for part in "".join(each if each.isalnum() else " " for each in text).split())
 
 
-def _from_baseline(study: Study, table: Table) -> dict[str, Any]:
-    """What makes the baseline: `like` where it is an entry of its own, else what its entry's grid made of it."""
+def _free_name(name: str, taken: Collection[str]) -> str:
+    """This name, or where it is taken the first free one of `name-v2`, `name-v3` and so on."""
+    numbered = (f"{name}-v{number}" for number in count(2))
+    return next(each for each in chain([name], numbered) if each not in taken)
+
+
+def _entry(study: Study, table: Table) -> str | None:
+    """The entry that the baseline is, where it is one of its own and not of a grid's variants."""
     variant = table.baseline_row.variant
     entry = study.variants.get(variant)
-    if entry is not None and not {"grid", "one_at_a_time"} & set(entry):
-        return {"like": variant}
-    return spec(study.matrix.settings[variant])
+    return variant if entry is not None and not {"grid", "one_at_a_time"} & set(entry) else None
