@@ -28,8 +28,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "scrip
 
 from ablation.analysis.claims import verdicts
 from ablation.analysis.evidence import Sources
-from ablation.analysis.frames import frame
-from ablation.analysis.landscape.files import TABLES
 from ablation.config.study import Row, Study, Table
 
 MARGIN, SPREAD, MEAN = 0.75, 0.2, 88.0
@@ -112,17 +110,17 @@ def simulated(study: Study, draw: Draw, generator: np.random.Generator) -> Sourc
     ]
     widths = {side: np.exp(draw(generator, count)) for side in ("without", "with")}
     epochs = {side: generator.integers(1, 8, count).astype(float) for side in ("without", "with")}
-    common = {"pair": "", "path": "", "matched": False, "at_limit_without": False, "at_limit_with": False}
-    by_seed = [
-        common | {"quantity": quantity, "seed": seed} | {side: float(values[side][seed]) for side in values}
-        for quantity, values in (("band_width", widths), ("epochs_to_mark", epochs))
-        for seed in study.seeds
-    ]
+    by_seed = pd.concat(
+        [
+            pd.DataFrame({"quantity": quantity, "seed": study.seeds, **values})
+            for quantity, values in (("band_width", widths), ("epochs_to_mark", epochs))
+        ]
+    ).assign(pair="", path="", matched=False, at_limit_without=False, at_limit_with=False)
     runs = pd.DataFrame(lines, columns=["variant", "seed", "status", "best_accuracy"])
     reported = MEAN + draw(generator, 1)[0]
     tables = {name: table.model_copy(update={"rows": _with(reported, table)}) for name, table in study.tables.items()}
     one = study.model_copy(update={"tables": tables})
-    return Sources(one, runs, {"by_seed": frame(by_seed, TABLES["by_seed"])})
+    return Sources(one, runs, {"by_seed": by_seed})
 
 
 def _with(reported: float, table: Table) -> tuple[Row, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import combinations, pairwise
 from typing import Any
 
@@ -30,7 +30,7 @@ from ablation.analysis.statistics import (
     seeds_needed,
     welch,
 )
-from ablation.analysis.tables import accuracies
+from ablation.analysis.tables import accuracy_column
 from ablation.config.claims import Claim, Fact, FewerEpochs, Greater, Ratio, Reaches, Similar, Steadier
 from ablation.config.study import Row, Study
 
@@ -93,8 +93,18 @@ class Sources:
     def row(self, table: str, variant: str) -> Row:
         return next(row for row in self.study.tables[table].rows if row.variant == variant)
 
+    @cached_property
+    def completed(self) -> dict[str, pd.DataFrame]:
+        """The completed runs of each variant, by seed; once for all claims."""
+        completed = self.runs[self.runs["status"] == "completed"].set_index("seed")
+        return {str(name): runs for name, runs in completed.groupby("variant")}
+
+    def completed_of(self, row: Row, column: str) -> pd.Series:
+        """What is known of a column, of a row's completed runs."""
+        return self.completed.get(row.variant, self.runs[:0])[column].dropna()
+
     def accuracies(self, row: Row) -> np.ndarray:
-        return accuracies(self.runs, row, last=self.last).to_numpy()
+        return self.completed_of(row, accuracy_column(row, last=self.last)).to_numpy()
 
     def level_of(self, claim: Claim) -> float:
         """That at which a claim is surely decided, whatever the others of its section come to."""
@@ -235,11 +245,7 @@ def _p(p: float) -> str:
 def _steadier(claim: Steadier, sources: Sources) -> Evidence:
     """The ratio of how far the accuracy moves from epoch to epoch, seed by seed: both share weights and data order."""
     rows = [sources.row(claim.table, variant) for variant in claim.rows]
-    by_variant = {
-        row.variant: sources.runs[(sources.runs["variant"] == row.variant) & (sources.runs["status"] == "completed")]
-        for row in rows
-    }
-    steady, other = (by_variant[row.variant].set_index("seed")["accuracy_fluctuation"] for row in rows)
+    steady, other = (sources.completed_of(row, "accuracy_fluctuation") for row in rows)
     seeds = steady.index.intersection(other.index)
     compares = f"{rows[0].label} / {rows[1].label}"
     return _of_ratio(_Ratios(other[seeds].to_numpy(), steady[seeds].to_numpy()), compares, sources.level_of(claim))

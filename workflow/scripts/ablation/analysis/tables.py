@@ -82,9 +82,14 @@ def comparison(study: Study, table: Table, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def accuracies(runs: pd.DataFrame, row: Row, *, last: bool = False) -> pd.Series:
-    """The accuracies that a row compares, of its completed runs. No epoch was chosen for averaged weights."""
-    column = "last_accuracy" if last and row.accuracy == "best" else ACCURACY_OF[row.accuracy]
-    return runs[column][(runs["variant"] == row.variant) & (runs["status"] == "completed")].dropna()
+    """The accuracies that a row compares, of its completed runs."""
+    completed = (runs["variant"] == row.variant) & (runs["status"] == "completed")
+    return runs[accuracy_column(row, last=last)][completed].dropna()
+
+
+def accuracy_column(row: Row, *, last: bool) -> str:
+    """Which accuracy a row compares, of the selected epoch or of the last. No epoch was chosen for averaged weights."""
+    return "last_accuracy" if last and row.accuracy == "best" else ACCURACY_OF[row.accuracy]
 
 
 def _line(study: Study, row: Row, baseline: Row, runs: pd.DataFrame) -> dict[str, Any]:
