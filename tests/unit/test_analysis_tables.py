@@ -92,6 +92,18 @@ def test_an_averaged_row_compares_the_average(study: Study, finish: Finish) -> N
     assert line(study, "averages", "Not averaged")["mean"] == 81.5
 
 
+def test_differences_are_those_of_the_means_that_are_told(study: Study, finish: Finish) -> None:
+    for seed, last in enumerate((70.0, 71.0, 73.0)):
+        finish("adam", seed, best=80.0 + seed, last=last)
+        finish("swa", seed, best=81.0, last=60.0 + seed, averaged=83.0 + 2 * seed)
+    table = comparison(study, study.tables["averages"], load_runs(study)).set_index("label")
+    baseline = table[table["baseline"]].iloc[0]
+    for mean, difference in (("mean", "difference"), ("last_mean", "last_difference")):
+        others = table[~table["baseline"]]
+        assert list(others[difference]) == pytest.approx(list(others[mean] - baseline[mean]))
+    assert table.loc["Averaged", "last_mean"] == 85.0
+
+
 def test_n_counts_the_runs_behind_the_mean(study: Study, finish: Finish) -> None:
     finish("swa", 0, averaged=83.0)
     finish("swa", 1, averaged=None)

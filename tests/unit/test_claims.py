@@ -13,6 +13,7 @@ from ablation.analysis.claims import CLAIMS, as_json, judged
 from ablation.analysis.frames import frame
 from ablation.analysis.landscape.files import TABLES
 from ablation.analysis.runs import COLUMNS
+from ablation.analysis.statistics import seeds_needed
 from ablation.config.loading import load_study
 from ablation.config.plain_yaml import ConfigError
 
@@ -169,16 +170,53 @@ def test_more_looks_ask_for_more(tmp_path):
 
 
 def test_an_undecided_claim_has_a_price_and_a_command(tmp_path):
-    line = verdict(tmp_path, GREATER, runs_of({"adam": 88.3 + SEEDS, "sgd": 88 + SEEDS}))
+    line = verdict(tmp_path, GREATER, runs_of({"adam": 88.3 + SEEDS, "sgd": 88 + SEEDS, "mse": 80 + SEEDS}))
     needed = int(line["seeds_needed"])
     assert needed > 100
-    # Two rows, each run of an hour.
-    assert line["device_hours_needed"] == pytest.approx(2 * (needed - 5))
+    # The command adds them to all three rows of the table, and each run takes an hour.
+    assert line["device_hours_needed"] == pytest.approx(3 * (needed - 5))
     command = f'snakemake --configfile s.yaml --config "tables={{t: {{seeds: [$(seq -s, 5 {needed - 1})]}}}}"'
     assert line["command"] == command
     expanded = subprocess.run(["bash", "-c", f"printf '%s\n' {command}"], check=True, capture_output=True, text=True)
     seeds = ",".join(map(str, range(5, needed)))
     assert expanded.stdout.splitlines()[-1] == f"tables={{t: {{seeds: [{seeds}]}}}}"
+
+
+def test_seeds_for_the_landscape_are_added_to_the_study_and_cost_all_of_it(tmp_path):
+    variants = study_of(tmp_path, {}).matrix.variants
+    without = np.array([1.0, 1.3, 0.8, 1.1, 0.9])
+    frames = by_seed("band_width", without, 1.05 * without * np.array([1, 1.1, 0.8, 1, 1.1]))
+    line = verdict(tmp_path, RATIO, runs_of(dict.fromkeys(variants, SEEDS)), frames)
+    needed = int(line["seeds_needed"])
+    # Two of the seven variants are probed, which trains them once more.
+    assert line["device_hours_needed"] == pytest.approx((needed - 5) * (len(variants) + 2))
+    assert line["command"].endswith(f'"seeds=[0, 1, 2, 3, 4, $(seq -s, 5 {needed - 1})]"')
+
+
+def test_a_seed_of_the_study_and_of_its_table_counts_once(tmp_path):
+    tables = {"t": STUDY["tables"]["t"] | {"seeds": [4, 5]}}
+    line = verdict(tmp_path, GREATER, runs_of({"adam": 88.3 + SEEDS, "sgd": 88 + SEEDS}), tables=tables)
+    needed = int(line["seeds_needed"])
+    assert line["command"].endswith(f'"tables={{t: {{seeds: [4, 5, $(seq -s, 6 {needed - 1})]}}}}"')
+
+
+def test_the_price_of_what_is_only_missing_is_no_further_seed(tmp_path):
+    line = verdict(tmp_path, GREATER, runs_of({"adam": 88.42 + 0.4 * SEEDS[1:3], "sgd": 88 + 0.4 * SEEDS[1:3]}))
+    assert (line["verdict"], line["command"]) == ("undecided", "")
+    assert line["seeds_needed"] <= 5
+
+
+def test_similarity_outside_of_the_margin_is_priced_by_the_distance_to_it(tmp_path):
+    runs = {"adam": 88 + 1.0 + 0.4 * SEEDS, "sgd": 88 + 0.4 * SEEDS}
+    line = verdict(tmp_path, SIMILAR, runs_of(runs))
+    assert line["verdict"] == "undecided"
+    assert line["seeds_needed"] == seeds_needed(0.25, 0.4, 0.05)
+
+
+def test_a_reported_accuracy_has_a_price_too(tmp_path):
+    line = verdict(tmp_path, {"kind": "reaches", "table": "t", "row": "adam"}, runs_of({"adam": 87.9 + SEEDS}))
+    assert line["verdict"] == "undecided"
+    assert line["seeds_needed"] == seeds_needed(0.25, 1.0, 0.05, paired=True)
 
 
 def test_the_command_adds_the_seeds_to_the_rows_of_the_table(tmp_path):

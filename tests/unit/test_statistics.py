@@ -137,6 +137,20 @@ def test_the_seeds_needed_have_the_power_that_is_asked_for(paired):
     assert power[1] > 0.79
 
 
+@pytest.mark.parametrize("difference", [0.0, 0.3])
+def test_the_seeds_needed_for_similarity_pass_both_of_its_tests(difference):
+    margin, level = 0.75, 0.05
+    seeds = int(statistics.seeds_needed([margin - difference, margin + difference], 1.0, 2 * level))
+    generator = np.random.default_rng(2)
+    power = []
+    for count in (seeds - 2, seeds):
+        one, other = generator.normal(difference, 1, (20_000, count)), generator.normal(0, 1, (20_000, count))
+        above = stats.ttest_ind(one + margin, other, axis=1, alternative="greater").pvalue
+        below = stats.ttest_ind(one - margin, other, axis=1, alternative="less").pvalue
+        power.append(np.mean(np.maximum(above, below) <= level))
+    assert power[0] < 0.8 < power[1] + 0.01
+
+
 def test_more_seeds_than_anybody_runs_are_infinite_and_no_spread_is_unknown():
     assert statistics.seeds_needed(0.001, 1.0, 0.05) == INF
     assert math.isnan(statistics.seeds_needed(1.0, 0.0, 0.05))

@@ -19,7 +19,7 @@ from ablation.analysis.evidence import CONTRADICTED, EQUIVALENT, SUPPORTED, UNDE
 from ablation.analysis.frames import frame
 from ablation.analysis.statistics import NAN, holm
 from ablation.analysis.tables import device_hours
-from ablation.config.claims import Claim, FewerEpochs, Greater, Ratio, Similar, Steadier
+from ablation.config.claims import Claim, Greater, Reaches, Similar, Steadier
 from ablation.config.study import Study
 
 CLAIMS = {
@@ -121,30 +121,34 @@ def _price(
     needed = evidence.needs() if verdict == UNDECIDED else NAN
     if not np.isfinite(needed):
         return {"seeds_needed": needed, "command": ""}
-    variants = _variants_of(study, claim)
-    missing = {variant: max(0, int(needed) - len(study.seeds_of(variant))) for variant in variants}
-    hours = sum(count * device_hours(runs, variant) for variant, count in missing.items())
-    command = _command(study, claim, int(needed), options) if any(missing.values()) else ""
+    trained = _trained(study, claim)
+    missing = {variant: max(0, int(needed) - len(study.seeds_of(variant))) for variant in trained}
+    hours = sum(missing[variant] * times * device_hours(runs, variant) for variant, times in trained.items())
+    command = _command(study, claim, int(needed), options)
     return {"seeds_needed": needed, "device_hours_needed": hours, "command": command}
 
 
-def _variants_of(study: Study, claim: Claim) -> list[str]:
-    """The variants that a claim needs more seeds of."""
-    if isinstance(claim, Greater | Similar | Steadier):
-        return list(claim.rows)
-    if isinstance(claim, Ratio | FewerEpochs):
-        return [variant for model in study.landscape_models for variant in model.variants]
-    return []
+def _trained(study: Study, claim: Claim) -> dict[str, int]:
+    """The variants that get more seeds by the command, and how often a seed of each is trained: once more for probes.
+
+    Those of a table are of all its rows, and those of the landscape are the study's.
+    """
+    if isinstance(claim, Greater | Similar | Steadier | Reaches):
+        return dict.fromkeys((row.variant for row in study.tables[claim.table].rows), 1)
+    probed = [variant for model in study.landscape_models for variant in model.probed.values()]
+    return {variant: 1 + (variant in probed) for variant in study.matrix.variants}
 
 
 def _command(study: Study, claim: Claim, needed: int, options: str) -> str:
     """What adds so many seeds: to the rows of the claim's table, or to the study, of which the landscape is."""
     table = study.tables.get(claim.section)
-    seeds = [*study.seeds, *(table.seeds if table else ())]
-    last = max(seeds) + needed - len(seeds)
-    known = [*table.seeds] if table else [*study.seeds]
+    own = table.seeds if table else study.seeds
+    seeds = {*study.seeds, *own}
+    if needed <= len(seeds):
+        return ""  # They are asked for already, and runs are missing.
+    first = max(seeds) + 1
     # The shell counts them: some claims need hundreds.
-    listed = f"[{''.join(f'{seed}, ' for seed in known)}$(seq -s, {max(seeds) + 1} {last})]"
+    listed = f"[{''.join(f'{seed}, ' for seed in own)}$(seq -s, {first} {first + needed - len(seeds) - 1})]"
     value = f"tables={{{claim.section}: {{seeds: {listed}}}}}" if table else f"seeds={listed}"
     return f'snakemake {options}{"" if "--config " in options else " --config"} "{value}"'.replace("  ", " ")
 

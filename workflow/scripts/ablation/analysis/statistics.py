@@ -148,19 +148,21 @@ def rank_test(values: ArrayLike, others: ArrayLike) -> float:
     return float(counts[: doubled[: len(one)].sum() + 1].sum() / counts.sum())
 
 
-def seeds_needed(distance: float, spread: float, level: float, *, paired: bool = False) -> float:
+def seeds_needed(distance: ArrayLike, spread: float, level: float, *, paired: bool = False) -> float:
     """How many seeds a two-sided test by Student's t needs to find `distance` with a power of 80 %.
 
-    By the noncentral t distribution. `spread` is the standard deviation of a row, of which two are compared, or if
-    `paired` that of the differences. NaN where it is unknown or zero, and infinite beyond `MAX_SEEDS`.
+    By the noncentral t distribution. Of several distances all must be found: their power is at least the sum less what
+    is above one. `spread` is the standard deviation of a row, of which two are compared, or if `paired` that of the
+    differences. NaN where it is unknown or zero, and infinite beyond `MAX_SEEDS`.
     """
-    if not (spread > 0 and np.isfinite(distance)):
+    distances = np.abs(np.atleast_1d(np.asarray(distance, dtype=float)))[:, None]
+    if not (spread > 0 and np.isfinite(distances).all()):
         return NAN
     counts = np.arange(2, MAX_SEEDS + 1)
     rows = 1 if paired else 2
     freedom = rows * (counts - 1)
-    shift = abs(distance) / (spread * np.sqrt(rows / counts))
-    reached = stats.nct.sf(_t_limit(level / 2, freedom), freedom, shift) >= POWER
+    found = stats.nct.sf(_t_limit(level / 2, freedom), freedom, distances / (spread * np.sqrt(rows / counts)))
+    reached = found.sum(axis=0) - (len(distances) - 1) >= POWER
     return float(counts[reached.argmax()]) if reached.any() else float("inf")
 
 

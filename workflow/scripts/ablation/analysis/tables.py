@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ablation.analysis.frames import frame
@@ -65,19 +66,20 @@ def comparison(study: Study, table: Table, runs: pd.DataFrame) -> pd.DataFrame:
     Mean and sample standard deviation are over the `n` completed runs, whose `accuracies` are told with blanks between.
     Diverged runs are left out and counted, and so are missing ones, among them the outdated and the damaged. `low` and
     `high` are the 95 % Welch interval of the difference, and `p` is adjusted for all rows of the table (Holm).
-    `last_...` is the same for the last epoch's accuracy. `changes` are the settings that differ from the baseline's.
-    Where the difference is not decided, `seeds_needed` are told, and the hours of the device that those beyond the
-    finished ones cost.
+    `last_...` is the same for the last epoch's accuracy, or that of the averaged weights. `changes` are the settings
+    that differ from the baseline's. Where the difference is not decided, `seeds_needed` are told, and the hours of the
+    device that those beyond the finished ones cost.
     """
     baseline = table.baseline_row
     lines = [_line(study, row, baseline, runs) for row in table.rows]
     for p in ("p", "last_p"):
         for line, adjusted in zip(lines, holm([line.get(p, NAN) for line in lines]), strict=True):
             line[p] = adjusted
-    of_baseline = lines[table.rows.index(baseline)]
+    of_baseline, level = lines[table.rows.index(baseline)], study.statistics.level
     for line in lines:
-        if not line["baseline"] and not line["p"] <= study.statistics.level:
-            line.update(_price(study, line, of_baseline, runs))
+        if not line["baseline"] and not line["p"] <= level:
+            # At the level at which a row is surely decided, whatever the others come to.
+            line.update(_price(line, of_baseline, runs, level / (len(lines) - 1)))
     return frame(lines, COMPARISON)
 
 
@@ -94,7 +96,7 @@ def accuracy_column(row: Row, *, last: bool) -> str:
 
 def _line(study: Study, row: Row, baseline: Row, runs: pd.DataFrame) -> dict[str, Any]:
     of_row = runs[runs["variant"] == row.variant]
-    accuracy, last = accuracies(runs, row), of_row["last_accuracy"][of_row["status"] == "completed"]
+    accuracy, last = accuracies(runs, row), accuracies(runs, row, last=True)
     reported = NAN if row.reported is None or study.not_comparable else row.reported
     changes = changed_settings(study, baseline.variant, row.variant)
     line = {
@@ -127,11 +129,11 @@ def _differences(row: Row, baseline: Row, runs: pd.DataFrame) -> dict[str, float
     return found
 
 
-def _price(study: Study, line: dict[str, Any], baseline: dict[str, Any], runs: pd.DataFrame) -> dict[str, float]:
+def _price(line: dict[str, Any], baseline: dict[str, Any], runs: pd.DataFrame, level: float) -> dict[str, float]:
     """The seeds that this difference would need, and what those that are not there yet would cost."""
-    seeds = seeds_needed(line["difference"], pooled(line["std"], baseline["std"]), study.statistics.level)
-    hours = [max(0.0, seeds - each["n"]) * device_hours(runs, each["variant"]) for each in (line, baseline)]
-    return {"seeds_needed": seeds, "device_hours_needed": sum(hours)}
+    seeds = seeds_needed(line["difference"], pooled(line["std"], baseline["std"]), level)
+    hours = sum(max(0.0, seeds - each["n"]) * device_hours(runs, each["variant"]) for each in (line, baseline))
+    return {"seeds_needed": seeds, "device_hours_needed": hours if np.isfinite(seeds) else NAN}
 
 
 def device_hours(runs: pd.DataFrame, variant: str) -> float:
