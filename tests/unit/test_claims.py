@@ -12,8 +12,10 @@ import pytest
 from ablation.analysis.claims import CLAIMS, as_json, judged
 from ablation.analysis.frames import frame
 from ablation.analysis.landscape.files import TABLES
+from ablation.analysis.reasons import SHOWN
 from ablation.analysis.runs import COLUMNS
 from ablation.analysis.statistics import seeds_needed
+from ablation.config.claims import CLAIMS as KINDS
 from ablation.config.loading import load_study
 from ablation.config.plain_yaml import ConfigError
 
@@ -137,6 +139,15 @@ def test_best_and_last_epoch_may_disagree(tmp_path):
     line = verdict(tmp_path, GREATER, runs)
     assert (line["verdict"], line["last_verdict"]) == ("supported", "contradicted")
     assert line["reason"].endswith("which no selection has touched, it is contradicted.")
+
+
+def test_runs_that_diverged_are_told(tmp_path):
+    runs = runs_of({"adam": 89 + 0.2 * SEEDS, "sgd": 88 + 0.2 * SEEDS})
+    runs.loc[(runs["variant"] == "sgd") & (runs["seed"] < 2), "status"] = "diverged"
+    for claim in (GREATER, SIMILAR):
+        line = verdict(tmp_path, claim, runs)
+        assert line["n"] == "5, 3"
+        assert line["reason"].startswith("Without 2 runs of SGD that diverged.")
 
 
 @pytest.mark.parametrize(
@@ -308,6 +319,32 @@ def test_ranks_of_three_seeds_decide_nothing(tmp_path):
 
 
 RATIO = {"kind": "ratio", "quantity": "band_width"}
+
+
+def test_ranks_are_judged_with_the_other_claims_of_the_section(tmp_path):
+    """Five seeds reach p = 2/252: too little beside six undecided claims, enough beside decided ones."""
+    claims = {"epochs": {"says": "S.", "kind": "fewer_epochs"}}
+    claims |= {f"band-{index}": RATIO | {"says": "S."} for index in range(6)}
+    study = study_of(tmp_path, claims, statistics={"looks": 2})
+    epochs, without = by_seed("epochs_to_mark", [9, 8, 9, 8, 9], [2, 3, 2, 2, 3]), np.array([1.0, 1.3, 0.8, 1.1, 0.9])
+    for factor, expected in ((0.2, "supported"), (1.01, "undecided")):
+        bands = by_seed("band_width", without, factor * without * np.array([1, 1.1, 0.9, 1, 1]))
+        both = epochs | {"by_seed": pd.concat([epochs["by_seed"], bands["by_seed"]])}
+        line = judged(study, runs_of({}), both).iloc[0]
+        assert line["verdict"] == expected
+    assert line["reason"].endswith(
+        "Alone it would be shown; among all claims of this section, with further looks allowed for, it is not."
+    )
+    assert line["seeds_needed"] == 6
+
+
+def test_every_verdict_has_a_reason(tmp_path):
+    assert {kind for kind, _ in SHOWN} == set(KINDS)
+    line = verdict(tmp_path, GREATER | {"by": "margin"}, runs_of({"adam": 90 + 0.2 * SEEDS, "sgd": 88 + 0.2 * SEEDS}))
+    assert line["reason"] == "The difference is shown to be above 0.75 points."
+    runs = runs_of({"adam": 88 + 0.2 * SEEDS, "sgd": 88.1 + 0.2 * SEEDS, "mse": 90 + 0.2 * SEEDS})
+    line = verdict(tmp_path, SIMILAR | {"rows": ["adam", "sgd", "mse"]}, runs)
+    assert line["reason"] == "They are shown to differ by more than 0.75 points. Of all pairs this one decides."
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import pandas as pd
 
 from ablation.analysis.evidence import CONTRADICTED, EQUIVALENT, SUPPORTED, UNDECIDED, Evidence, Sources, evidence_of
 from ablation.analysis.frames import frame
+from ablation.analysis.reasons import reason
 from ablation.analysis.statistics import NAN, holm
 from ablation.analysis.tables import device_hours
 from ablation.config.claims import Claim, Greater, Reaches, Similar, Steadier
@@ -59,7 +60,7 @@ def judged(study: Study, runs: pd.DataFrame, landscape: Mapping[str, pd.DataFram
         line |= {
             "verdict": verdict,
             "last_verdict": by_last,
-            "reason": _reason(study, claim, evidence, verdict, by_last),
+            "reason": reason(claim, evidence, verdict, by_last, study.statistics.margin),
         }
         lines.append(line | _price(study, claim, evidence, verdict, runs, options))
     return frame(lines, CLAIMS)
@@ -90,28 +91,6 @@ def verdict_of(evidence: Evidence, p: float, p_equivalent: float, level: float) 
         EQUIVALENT: p_equivalent <= level,
     }
     return next((verdict for verdict in evidence.ranking if reached[verdict]), UNDECIDED)
-
-
-def _reason(study: Study, claim: Claim, evidence: Evidence, verdict: str, by_last: str) -> str:
-    """Why this verdict, in plain sentences."""
-    margin = f"{study.statistics.margin:g} points"
-    texts = [evidence.undecided or evidence.note]
-    if verdict == UNDECIDED and not evidence.undecided:
-        if isinstance(claim, Similar):
-            texts.append(f"It is shown neither that they differ by less than {margin} nor that they differ by more.")
-        elif isinstance(claim, Greater) and claim.by and evidence.low > 0:
-            texts.append(f"There is a difference, but it is not shown to be more than {margin}.")
-        elif evidence.excludes_none:
-            texts.append(
-                "By itself the interval leaves out no difference; with all claims of this section, it is not enough."
-            )
-        else:
-            texts.append("The difference is within what the seeds vary by.")
-    if verdict == EQUIVALENT:
-        texts.append(f"They differ by less than {margin}.")
-    if by_last and by_last != verdict:
-        texts.append(f"By the last epoch's accuracy, which no selection has touched, it is {by_last}.")
-    return " ".join(filter(None, texts))
 
 
 def _price(

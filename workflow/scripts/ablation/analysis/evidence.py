@@ -6,7 +6,7 @@ says so there. `docs/statistics.md` explains the tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import combinations, pairwise
@@ -72,12 +72,6 @@ class Evidence:
         return min(1.0, self.supports, self.contradicts) if self.known else NAN
 
     @property
-    def excludes_none(self) -> bool:
-        """Whether the interval leaves out that there is no difference."""
-        none = 1.0 if self.unit == "ratio" else 0.0
-        return not self.low <= none <= self.high and not np.isnan(self.low)
-
-    @property
     def known(self) -> bool:
         return not np.isnan([self.supports, self.contradicts]).any()
 
@@ -103,6 +97,12 @@ class Sources:
     def completed_of(self, row: Row, column: str) -> pd.Series:
         """What is known of a column, of a row's completed runs."""
         return self.completed.get(row.variant, self.runs[:0])[column].dropna()
+
+    @cached_property
+    def diverged(self) -> dict[str, int]:
+        """How many runs of a variant diverged, where some did."""
+        counts = self.runs.loc[self.runs["status"] == "diverged", "variant"].value_counts()
+        return {str(variant): int(count) for variant, count in counts.items()}
 
     def accuracies(self, row: Row) -> np.ndarray:
         return self.completed_of(row, accuracy_column(row, last=self.last)).to_numpy()
@@ -217,6 +217,7 @@ def _of_pair(pair: _Pair, pairs: Sequence[_Pair], sources: Sources) -> Evidence:
         high=welched.high,
         n=", ".join(str(len(each)) for each in (pair.values, pair.others)),
         undecided=next(filter(None, map(_undecidable, pairs)), ""),
+        note=" ".join(_left_out([row for each in pairs for row in (each.one, each.other)], sources)),
         reference_evidence=" ".join(filter(None, (_reference_evidence(each, sources) for each in pairs))),
     )
 
@@ -226,6 +227,13 @@ def _undecidable(pair: _Pair) -> str:
         if len(values) < 2:
             return f"{row.label} has {_count(len(values), 'completed run')}, and two are needed to know their spread."
     return "" if any(pair.stds) else f"The runs of {pair.one.label} and of {pair.other.label} do not differ at all."
+
+
+def _left_out(rows: Sequence[Row], sources: Sources) -> Iterator[str]:
+    """Runs that no mean has: those that completed may be the lucky ones."""
+    for label, variant in {row.label: row.variant for row in rows}.items():
+        if variant in sources.diverged:
+            yield f"Without {_count(sources.diverged[variant], 'run')} of {label} that diverged."
 
 
 def _count(number: int, what: str) -> str:
@@ -312,7 +320,11 @@ def _of_ratio(ratios: _Ratios, compares: str, level: float) -> Evidence:
     """Student's t on the logarithms, pair by pair."""
     ratio = paired_ratio(ratios.without, ratios.with_it, resolution=ratios.resolution)
     as_expected = (ratio.estimate < 1) == (ratios.expected == "smaller")
-    few = "" if ratio.n > 1 else f"{_count(ratio.n, 'seed')} with both values: two are needed to know their spread."
+    few = (
+        ""
+        if ratio.n > 1
+        else f"{_count(ratio.n, 'seed').capitalize()} with both values: two are needed to know their spread."
+    )
     return Evidence(
         compares=compares,
         unit="ratio",
@@ -338,7 +350,8 @@ def _reaches(claim: Reaches, sources: Sources) -> Evidence:
         return replace(evidence, undecided="The reported accuracy does not compare with these runs.")
     if len(values) < 2:
         return replace(
-            evidence, undecided=f"{_count(len(values), 'completed run')}: two are needed to know their spread."
+            evidence,
+            undecided=f"{_count(len(values), 'completed run').capitalize()}: two are needed to know their spread.",
         )
     beyond = p_of_further_run(values, reported)
     reach = welch(values - reported, np.array([0.0, 0.0]))  # a mean of known value: its interval is Student's
@@ -354,7 +367,12 @@ def _reaches(claim: Reaches, sources: Sources) -> Evidence:
         supports=1.0 if beyond <= statistics.level else 2 * mean_above(values, reported - statistics.margin),
         contradicts=beyond,
         undecided="The runs do not differ at all." if np.isnan(beyond) else "",
-        note=f"{count} of {len(values)} runs reach it (95 % interval of that share: {low:.0%} to {high:.0%}).",
+        note=" ".join(
+            [
+                f"{count} of {len(values)} runs reach it (95 % interval of that share: {low:.0%} to {high:.0%}).",
+                *_left_out([row], sources),
+            ]
+        ),
         # More seeds hardly narrow the prediction interval, so they decide only where the mean is near enough.
         needs=partial(seeds_needed, max(above, 0.0), float(values.std(ddof=1)), sources.level_of(claim), paired=True),
     )
@@ -383,9 +401,14 @@ def _fewer_epochs(claim: FewerEpochs, sources: Sources) -> Evidence:
     without, with_it = (_with_never(line, side) for side in ("without", "with"))
     count = min(len(without), len(with_it))
     mark = f"{study.landscape.accuracy_mark:g} %"
-    fewest = fewest_for_ranks(sources.level_of(claim))
+    # Fewer can reach no verdict at all; `sure` is enough whatever the other claims of the section come to.
+    fewest, sure = fewest_for_ranks(study.statistics.level), fewest_for_ranks(sources.level_of(claim))
     names = dict(zip(("without", "with"), study.landscape.models.values(), strict=True))
-    few = f"{_count(count, 'seed')}: ranks decide nothing with fewer than {fewest} here." if count < fewest else ""
+    few = (
+        f"{_count(count, 'seed').capitalize()}: ranks decide nothing with fewer than {fewest} here."
+        if count < fewest
+        else ""
+    )
     return Evidence(
         compares=f"{names['with']} against {names['without']}",
         unit="epochs",
@@ -395,7 +418,7 @@ def _fewer_epochs(claim: FewerEpochs, sources: Sources) -> Evidence:
         contradicts=float(np.minimum(1.0, 2 * rank_test(without, with_it))),
         undecided=few,
         note=f"Median epochs to {mark}: {_median(with_it)} with, {_median(without)} without.",
-        needs=lambda: fewest if few else NAN,
+        needs=lambda: sure if count < sure else NAN,
     )
 
 
