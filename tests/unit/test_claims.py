@@ -141,8 +141,8 @@ def test_best_and_last_epoch_may_disagree(tmp_path):
 @pytest.mark.parametrize(
     ("runs", "reason"),
     [
-        ({"adam": [88.0]}, "Adam has 1 completed run, and two are needed to know their spread."),
-        ({"adam": [88.0, 88.1]}, "SGD has no completed runs, and two are needed to know their spread."),
+        ({"adam": [88.0]}, "Adam: 1 completed run, and two are needed to know their spread."),
+        ({"adam": [88.0, 88.1]}, "SGD: No completed runs, and two are needed to know their spread."),
         ({"adam": [88.0, 88.0], "sgd": [87.0, 87.0]}, "The runs of Adam and of SGD do not differ at all."),
     ],
 )

@@ -323,7 +323,7 @@ def _reaches(claim: Reaches, sources: Sources) -> Evidence:
         return replace(evidence, undecided="The reported accuracy does not compare with these runs.")
     if len(values) < 2:
         return replace(
-            evidence, undecided=f"{_count(len(values), 'completed run')}: two are needed to know their spread."
+            evidence, undecided=f"{_count(len(values), 'completed run')}, and two are needed to know their spread."
         )
     beyond = p_of_further_run(values, reported)
     reach = welch(values - reported, np.array([0.0, 0.0]))  # a mean of known value: its interval is Student's
