@@ -225,7 +225,7 @@ def _of_pair(pair: _Pair, pairs: Sequence[_Pair], sources: Sources) -> Evidence:
 def _undecidable(pair: _Pair) -> str:
     for row, values in ((pair.one, pair.values), (pair.other, pair.others)):
         if len(values) < 2:
-            return f"{row.label} has {_count(len(values), 'completed run')}, and two are needed to know their spread."
+            return f"{row.label}: {_count(len(values), 'completed run')}, and two are needed to know their spread."
     return "" if any(pair.stds) else f"The runs of {pair.one.label} and of {pair.other.label} do not differ at all."
 
 
@@ -237,7 +237,7 @@ def _left_out(rows: Sequence[Row], sources: Sources) -> Iterator[str]:
 
 
 def _count(number: int, what: str) -> str:
-    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+    return f"{number or 'No'} {what}{'' if number == 1 else 's'}"
 
 
 def _reference_evidence(pair: _Pair, sources: Sources) -> str:
@@ -320,11 +320,7 @@ def _of_ratio(ratios: _Ratios, compares: str, level: float) -> Evidence:
     """Student's t on the logarithms, pair by pair."""
     ratio = paired_ratio(ratios.without, ratios.with_it, resolution=ratios.resolution)
     as_expected = (ratio.estimate < 1) == (ratios.expected == "smaller")
-    few = (
-        ""
-        if ratio.n > 1
-        else f"{_count(ratio.n, 'seed').capitalize()} with both values: two are needed to know their spread."
-    )
+    few = "" if ratio.n > 1 else f"{_count(ratio.n, 'seed')} with both values, and two are needed to know their spread."
     return Evidence(
         compares=compares,
         unit="ratio",
@@ -350,8 +346,7 @@ def _reaches(claim: Reaches, sources: Sources) -> Evidence:
         return replace(evidence, undecided="The reported accuracy does not compare with these runs.")
     if len(values) < 2:
         return replace(
-            evidence,
-            undecided=f"{_count(len(values), 'completed run').capitalize()}: two are needed to know their spread.",
+            evidence, undecided=f"{_count(len(values), 'completed run')}, and two are needed to know their spread."
         )
     beyond = p_of_further_run(values, reported)
     reach = welch(values - reported, np.array([0.0, 0.0]))  # a mean of known value: its interval is Student's
@@ -404,11 +399,7 @@ def _fewer_epochs(claim: FewerEpochs, sources: Sources) -> Evidence:
     # Fewer can reach no verdict at all; `sure` is enough whatever the other claims of the section come to.
     fewest, sure = fewest_for_ranks(study.statistics.level), fewest_for_ranks(sources.level_of(claim))
     names = dict(zip(("without", "with"), study.landscape.models.values(), strict=True))
-    few = (
-        f"{_count(count, 'seed').capitalize()}: ranks decide nothing with fewer than {fewest} here."
-        if count < fewest
-        else ""
-    )
+    few = f"{_count(count, 'seed')}: ranks decide nothing with fewer than {fewest} here." if count < fewest else ""
     return Evidence(
         compares=f"{names['with']} against {names['without']}",
         unit="epochs",
