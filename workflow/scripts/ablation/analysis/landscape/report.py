@@ -19,6 +19,8 @@ from ablation.escaping import for_markdown
 
 # How a value is shown where some seeds are beyond what was tried.
 PATHS = {"gradient": "along the gradient", "optimizer": "along the optimizer's step"}
+# Quantities that say the same in another way, which the report folds away.
+FOLDED = ("gradient_cosine_distance", "dimensionless_smoothness", "covariate_shift_cosine_distance")
 BEYOND = {"epochs_to_mark": "some seeds never", "largest_learning_rate": "some seeds at the largest tried"}
 
 
@@ -26,11 +28,13 @@ def landscape_section(study: Study, tables: Mapping[str, pd.DataFrame]) -> dict[
     """Everything that the template shows of the landscape; None where the study has none."""
     if study.landscape is None:
         return None
-    states, titles = tables["probe_states"], pair_titles(study)
+    states, titles, quantities = tables["probe_states"], pair_titles(study), tables["quantities"]
+    first = ~quantities["matched"] & (quantities["path"] != "optimizer") & ~quantities["quantity"].isin(FOLDED)
     return {
         "title": study.landscape.title,
         "note": study.landscape.note,
-        "quantities": quantities_markdown(study, tables["quantities"], titles),
+        "quantities": quantities_markdown(study, quantities[first], titles),
+        "more_quantities": quantities_markdown(study, quantities[~first], titles) if (~first).any() else "",
         "rates": rates_markdown(study.landscape, tables["learning_rates"]),
         "bands_caption": bands_caption(tables["left_out"]),
         "wider": wider_text(study, tables["bands_by_epoch"]),
