@@ -24,26 +24,30 @@ from ablation.analysis.landscape.figures import (
     landscape_figures,
     learning_rate_figure,
     probe_figure,
+    shift_figure,
 )
 from ablation.analysis.landscape.files import TABLES, figure_names
 from ablation.config.study import Study
 
 # What the figures show of each table.
 SHOWN = {
-    "bands": ("model", "seed", "step", "min", "max", "smoothed_min", "smoothed_max"),
+    "bands": ("model", "seed", "step", "min", "max", "smoothed_min", "smoothed_max", "smoothed_width"),
     "left_out": ("model", "learning_rate"),
     "learning_rates": ("model", "learning_rate", "in_band", "seed", "status", "last_accuracy", "trains"),
     "accuracies": ("model", "learning_rate", "seed", "epoch", "held_out_accuracy"),
     "probes": (
         *("pair", "optimizer", "model", "seed", "trains", "path", "step", "learning_rate", "min_loss", "max_loss"),
-        *("min_gradient_distance", "max_gradient_distance", "smoothness"),
+        *("min_gradient_distance", "max_gradient_distance", "smoothness", "gradient_cosine_distance"),
     ),
+    "by_seed": ("quantity", "seed", "without", "with", "at_limit_without", "at_limit_with"),
+    "shifts": ("pair", "model", "seed", "trains", "place", "covariate_shift", "covariate_shift_cosine_distance"),
 }
 SCRIPT = Path(__file__).parents[2] / "workflow/scripts/plot_landscape.py"
 PLAIN, NORMED = "Plain net", "Net with BN"
 NAN, INF = float("nan"), float("inf")
 NO_RUN = "no finished run"
-NAMES = ["bands", "accuracy", "learning-rates", "probe-fast"]
+PATHS = ("gradient", "optimizer")
+NAMES = ["bands", "accuracy", "learning-rates", "probe-fast", "probe-fast-step", "shift-fast"]
 
 
 @pytest.fixture
@@ -71,7 +75,10 @@ def frame(name: str, *lines: tuple[Any, ...]) -> pd.DataFrame:
 def bands_of(model: str, seed: int, lows: list[float], highs: list[float]) -> pd.DataFrame:
     """The smoothed band lies 0.1 inside."""
     pairs = zip(lows, highs, strict=True)
-    lines = [(model, seed, step, low, high, low + 0.1, high - 0.1) for step, (low, high) in enumerate(pairs, start=1)]
+    lines = [
+        (model, seed, step, low, high, low + 0.1, high - 0.1, high - low - 0.2)
+        for step, (low, high) in enumerate(pairs, start=1)
+    ]
     return frame("bands", *lines)
 
 
@@ -86,11 +93,12 @@ def rate_of(model: str, rate: float, seed: int, accuracy: float, status: str = "
 
 
 def probes_of(
-    model: str, seed: int, highs: list[float], optimizer: str = "SGD", rate: float = 0.1, trains: bool = True
+    model: str, seed: int, highs: list[float], optimizer: str = "SGD", rate: float = 0.1, **changes: Any
 ) -> pd.DataFrame:
     """Loss from 0.5 to the given; distances from a tenth of it to the given; smoothness twice the given."""
+    trains, path = changes.get("trains", True), changes.get("path", "gradient")
     lines = [
-        ("fast", optimizer, model, seed, trains, "gradient", 10 * step, rate, 0.5, high, 0.1 * high, high, 2 * high)
+        ("fast", optimizer, model, seed, trains, path, 10 * step, rate, 0.5, high, 0.1 * high, high, 2 * high, 0.5)
         for step, high in enumerate(highs, start=1)
     ]
     return frame("probes", *lines)
@@ -106,7 +114,8 @@ def frames() -> dict[str, pd.DataFrame]:
         "left_out": frame("left_out", (PLAIN, 0.01)),
         "learning_rates": pd.concat([rate_of(model, rate, 0, *rest) for model in models for rate, *rest in statuses]),
         "accuracies": pd.concat([curve_of(model, 0.001, 0, [30, 60]) for model in models]),
-        "probes": pd.concat([probes_of(model, 0, [1.0, 2.0]) for model in models]),
+        "probes": pd.concat([probes_of(model, 0, [1.0, 2.0], path=path) for model in models for path in PATHS]),
+        "shifts": frame("shifts", *(("fast", model, 0, True, 2, 0.5, 0.1) for model in models)),
     }
 
 
@@ -154,7 +163,7 @@ def caption(figure: Figure) -> str:
 def test_band_edges_are_means_over_seeds(study: Study, empty: dict) -> None:
     seeds = [bands_of(PLAIN, 0, [1.0, 0.5], [2.0, 1.5]), bands_of(PLAIN, 1, [1.2, 0.7], [3.0, 1.7])]
     normed = bands_of(NORMED, 0, [0.8, 0.2], [1.0, 0.4])
-    both, plain, with_bn = bands_figure(pd.concat([*seeds, normed]), empty["left_out"], study).axes
+    both, plain, with_bn, _ = bands_figure(pd.concat([*seeds, normed]), empty["left_out"], study).axes
     for axes in (both, plain):
         assert fills(axes, 0) == [{(1, 1.1), (1, 2.5), (2, 0.6), (2, 1.6)}]
         assert lines(axes, "smoothed_min", 0)[0].get_ydata() == pytest.approx([1.2, 0.7])
@@ -166,9 +175,20 @@ def test_band_edges_are_means_over_seeds(study: Study, empty: dict) -> None:
 
 
 def test_panels_of_the_bands_share_the_loss_axis(study: Study, frames: dict) -> None:
-    figure = bands_figure(frames["bands"], frames["left_out"], study)
-    assert len({axes.get_ylim() for axes in figure.axes}) == 1
-    assert {(axes.get_xlabel(), axes.get_ylabel()) for axes in figure.axes} == {("training step", "training loss")}
+    *panels, ratio = bands_figure(frames["bands"], frames["left_out"], study).axes
+    assert len({axes.get_ylim() for axes in panels}) == 1
+    assert {(axes.get_xlabel(), axes.get_ylabel()) for axes in panels} == {("training step", "training loss")}
+    assert (ratio.get_ylabel(), ratio.get_yscale()) == ("ratio of widths", "log")
+
+
+def test_the_ratio_of_the_widths_is_a_geometric_mean_of_the_seeds(study: Study, empty: dict) -> None:
+    plain = [bands_of(PLAIN, seed, [1.0], [2.2]) for seed in (0, 1)]
+    normed = [bands_of(NORMED, 0, [1.0], [2.2]), bands_of(NORMED, 1, [1.0], [5.0])]
+    bands = pd.concat([*plain, *normed])
+    widths = bands.set_index(["model", "seed"])["smoothed_width"]
+    ratio = bands_figure(bands, empty["left_out"], study).axes[3]
+    expected = np.sqrt(np.prod([widths[NORMED, seed] / widths[PLAIN, seed] for seed in (0, 1)]))
+    assert lines(ratio, "ratio")[0].get_ydata() == pytest.approx([expected])
 
 
 def test_spikes_are_cut_and_the_caption_says_so(study: Study, empty: dict) -> None:
@@ -203,7 +223,7 @@ def test_an_infinite_loss_is_in_no_mean(study: Study, empty: dict) -> None:
 
 def test_a_model_without_runs_says_so_in_its_panel_only(study: Study, empty: dict) -> None:
     only = bands_of(NORMED, 0, [1.0, 0.5], [2.0, 1.5])
-    assert [texts(axes) for axes in bands_figure(only, empty["left_out"], study).axes] == [[], [NO_RUN], []]
+    assert [texts(axes) for axes in bands_figure(only, empty["left_out"], study).axes] == [[], [NO_RUN], [], [NO_RUN]]
 
 
 def test_empty_frames_say_so_everywhere(study: Study, empty: dict, tmp_path: Path) -> None:
@@ -249,7 +269,7 @@ def test_a_panel_tells_of_diverged_and_missing_runs(study: Study) -> None:
 
 def test_probes_are_bands_of_means_inside_their_range(study: Study) -> None:
     probes = pd.concat([probes_of(PLAIN, 0, [1.0, 2.0]), probes_of(PLAIN, 1, [3.0, 4.0]), probes_of(NORMED, 0, [0.9])])
-    loss, distance, smoothness = probe_figure(probes, "fast", study).axes
+    loss, distance, smoothness, _ = probe_figure(probes, "fast", study).axes
     assert fills(loss, 0) == [
         {(10, 0.5), (10, 3.0), (20, 0.5), (20, 4.0)},
         {(10, 0.5), (10, 2.0), (20, 0.5), (20, 3.0)},
@@ -266,7 +286,7 @@ def test_probes_are_bands_of_means_inside_their_range(study: Study) -> None:
 
 def test_values_of_very_different_size_are_on_a_logarithmic_axis(study: Study) -> None:
     probes = pd.concat([probes_of(PLAIN, 0, [3.0, 1.0]), probes_of(NORMED, 0, [1.0, 0.9])])
-    loss, distance, smoothness = probe_figure(probes, "fast", study).axes
+    loss, distance, smoothness, _ = probe_figure(probes, "fast", study).axes
     assert [axes.get_yscale() for axes in (loss, distance, smoothness)] == ["linear", "log", "linear"]
     low, high = distance.get_ylim()
     assert 0.04 < low < 0.09
@@ -300,15 +320,15 @@ def test_title_of_the_probes_names_optimizer_and_rate(study: Study, optimizer: s
 
 
 def test_another_pair_is_not_drawn(study: Study) -> None:
-    assert [texts(axes) for axes in probe_figure(probes_of(PLAIN, 0, [1.0]), "slow", study).axes] == [[NO_RUN]] * 3
+    assert [texts(axes) for axes in probe_figure(probes_of(PLAIN, 0, [1.0]), "slow", study).axes] == [[NO_RUN]] * 4
 
 
 def test_learning_rates_show_runs_means_and_divergence(study: Study) -> None:
     completed = [rate_of(PLAIN, 0.001, 0, 60.0), rate_of(PLAIN, 0.001, 1, 70.0), rate_of(PLAIN, 0.1, 0, 10.0)]
     diverged = [rate_of(PLAIN, 0.01, seed, NAN, "diverged") for seed in (0, 1)]
     missing = rate_of(NORMED, 0.001, 0, NAN, "missing")
-    figure = learning_rate_figure(pd.concat([*completed, *diverged, missing]), study)
-    (axes,) = figure.axes
+    figure = learning_rate_figure(pd.concat([*completed, *diverged, missing]), frame("by_seed"), study)
+    axes, _ = figure.axes
     assert points(lines(axes, "runs", 0)[0]) == [(0.001, 60), (0.001, 70), (0.1, 10)]
     mean = lines(axes, "mean", 0)[0].get_ydata()
     assert np.array_equal(mean, [65, NAN, 10], equal_nan=True)
@@ -319,6 +339,24 @@ def test_learning_rates_show_runs_means_and_divergence(study: Study) -> None:
     assert axes.get_xscale() == "log"
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0.001", "0.01", "0.1"]
     assert legend_texts(figure)[:2] == [f"{PLAIN}: trains at 0.001", f"{NORMED}: {NO_RUN}"]
+
+
+def test_the_largest_rate_that_trains_is_shown_seed_by_seed_with_its_median_and_its_limit(study: Study) -> None:
+    rows = [("largest_learning_rate", seed, low, 0.1, False, True) for seed, low in ((0, 0.01), (1, 0.001))]
+    largest = frame("by_seed", *rows)
+    axes = learning_rate_figure(rate_of(PLAIN, 0.1, 0, 60.0), largest, study).axes[1]
+    assert [list(each.get_ydata()) for each in lines(axes, PLAIN, 0) if each.get_marker() == "o"] == [[0.01, 0.001]]
+    assert [list(each.get_ydata()) for each in lines(axes, NORMED, 1) if each.get_marker() == "^"] == [[0.1, 0.1]]
+    bars = [each.get_ydata()[0] for each in axes.lines if each.get_linestyle() == "-"]
+    assert bars == pytest.approx([0.0055, 0.1])
+
+
+def test_the_shift_is_shown_by_layer_with_its_geometric_mean(study: Study) -> None:
+    shifts = [(0, 2, 1), (0, 3, 1), (1, 2, 4), (1, 3, 1)]
+    rows = [("fast", PLAIN, seed, True, place, shift, 0.1) for seed, place, shift in shifts]
+    change, turn = shift_figure(frame("shifts", *rows), "fast", study).axes
+    assert points(lines(change, "mean", 0)[0]) == [(2, 2), (3, 1)]
+    assert turn.get_ylabel() == "1 − cosine"
 
 
 @pytest.mark.parametrize(
@@ -334,7 +372,9 @@ def test_a_model_trains_where_every_seed_does(
 ) -> None:
     pairs = list(zip((0.001, 0.01, 0.1), accuracies, strict=True))
     good = [rate_of(PLAIN, rate, 0, 90.0) for rate, _ in pairs]
-    figure = learning_rate_figure(pd.concat([*good, *(rate_of(PLAIN, rate, 1, each) for rate, each in pairs)]), study)
+    figure = learning_rate_figure(
+        pd.concat([*good, *(rate_of(PLAIN, rate, 1, each) for rate, each in pairs)]), frame("by_seed"), study
+    )
     assert legend_texts(figure)[0] == f"{PLAIN}: {said}"
     heights = lines(figure.axes[0], "trains")[0].get_ydata()
     assert list(np.isfinite(heights)) == bar
@@ -378,7 +418,7 @@ def test_a_legend_is_no_wider_than_its_figure(study: Study) -> None:
     rates = [0.0001 * step for step in range(1, 17)]
     trained = rates[::2]  # which takes the most words
     lines = [rate_of(model, rate, 0, 60.0 if rate in trained else 10.0) for model in (PLAIN, NORMED) for rate in rates]
-    figure = learning_rate_figure(pd.concat(lines), study)
+    figure = learning_rate_figure(pd.concat(lines), frame("by_seed"), study)
     figure.draw_without_rendering()
     box = figure.legends[0].get_window_extent()
     assert box.x0 >= 0

@@ -71,7 +71,8 @@ def test_quantities_are_mean_and_spread_with_ratio_n_and_the_study_s_words(study
 def test_models_may_be_called_as_the_other_columns(study):
     landscape = study.landscape.model_copy(update={"models": {"plain": "ratio", "bn": "n"}})
     study = study.model_copy(update={"landscape": landscape})
-    line = quantity_line("smoothness", pair="quick", without_mean=8.0, with_mean=2.0, ratio=0.25, ratio_n=3)
+    values = {"without_mean": 8.0, "with_mean": 2.0, "ratio": 0.25, "ratio_n": 3, "reported": "smaller"}
+    line = quantity_line("smoothness", pair="quick", **values)
     text = section.quantities_markdown(study, pd.DataFrame([line]), section.pair_titles(study))
     assert [cell.strip() for cell in text.splitlines()[0].split("|")] == [
         "",
@@ -110,7 +111,8 @@ def test_a_pair_of_another_grid_is_named_by_its_own_optimizer(study):
     ],
 )
 def test_a_figure_beyond_what_was_tried_says_so(study, values, shown):
-    text = section.quantities_markdown(study, pd.DataFrame([quantity_line("epochs_to_mark", **values)]), {})
+    other = quantity_line("band_width", without_mean=1.0)
+    text = section.quantities_markdown(study, pd.DataFrame([quantity_line("epochs_to_mark", **values), other]), {})
     assert cells(text, "epochs to 50 %")[1] == shown
 
 
@@ -147,10 +149,11 @@ def test_probed_runs_are_counted_compared_and_the_lost_named(study):
 def test_without_any_run_there_is_a_section_that_says_so(study, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shown = section.landscape_section(study, landscape_tables(study))
-    assert shown["pairs"] == {"probe-quick": "SGD at learning rate 0.1"}
+    names = {"gradient": "probe-quick", "optimizer": "probe-quick-step", "shift": "shift-quick"}
+    assert shown["pairs"] == {"SGD at learning rate 0.1": names}
     assert shown["probed"] == "0 of 4 probed runs are finished."
     assert shown["lost_probes"][0] == "`results/probes/nets-plain-high/seed0/probe.json` is missing"
-    assert cells(shown["quantities"], "effective")[1:5] == ["–", "–", "–", "0"]
+    assert cells(shown["quantities"], "effective")[1] == "0"
 
 
 def test_a_study_without_a_landscape_has_no_section(study, tmp_path, monkeypatch):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from ablation.analysis import files
+from ablation.analysis.claims import judged
 from ablation.analysis.frames import write_csv
 from ablation.analysis.report import read_tables, render
 from ablation.analysis.runs import load_runs
@@ -28,7 +31,11 @@ def report_of(study: Study) -> str:
     runs, path = load_runs(study), Path("results/tables/runs.csv")
     write_csv(runs, path)
     for name, table in study.tables.items():
-        write_csv(comparison(table, runs), path.with_name(f"{name}.csv"))
+        write_csv(comparison(study, table, runs), path.with_name(f"{name}.csv"))
+    if study.claims:
+        write_csv(judged(study, runs, {}), path.with_name("claims.csv"))
+    for name in (*study.tables, *map(files.curves, study.tables), files.CLAIMS, files.CONFUSION, files.FILTERS):
+        write_text(f"results/figures/{name}.png", "")
     return render(study, read_tables(study, path, Path("results/landscape")))
 
 
@@ -37,6 +44,13 @@ def cells(report: str, first: str) -> list[str]:
     lines = [line for line in report.splitlines() if line.startswith(f"| {first} ")]
     assert len(lines) == 1, lines
     return [cell.strip() for cell in lines[0].replace("\\|", "\0").strip("|").split("|")]
+
+
+def columns(report: str, title: str) -> dict[str, list[str]]:
+    """The cells of the table below a heading, by its header."""
+    lines = [line for line in section(report, title).splitlines() if line.startswith("|")]
+    header, _, *rows = ([cell.strip() for cell in line.replace("\\|", "\0").strip("|").split("|")] for line in lines)
+    return dict(zip(header, map(list, zip(*rows, strict=True)), strict=True))
 
 
 def section(report: str, title: str) -> str:
@@ -55,14 +69,96 @@ def finish_all(study: Study, finish: Finish) -> None:
 def test_tables_show_our_accuracies_beside_the_reference(study: Study, finish: Finish) -> None:
     finish_all(study, finish)
     report = report_of(study)
-    assert cells(report, "Adam") == ["Adam", "3", "89.00 ± 1.00", "88.42", "+0.58", "87.00 ± 0.00"]
-    assert cells(report, "Averaged") == ["Averaged", "3", "83.00 ± 0.00", "–", "–", "79.00 ± 0.00"]
+    shown = columns(report, "### Optimizers")
+    assert shown["n"] == ["3", "3"]
+    assert shown["accuracy"] == ["**89.00 ± 1.00**", "70.00 ± 0.00"]
+    assert shown["reference"] == ["88.42", "78.58"]
+    assert shown["to the reference"] == ["+0.58", "-8.58"]
+    assert shown["to the baseline"] == ["baseline", "-19.00 (-21.48 to -16.52)"]
+    assert shown["p"] == ["–", "< 0.001"]
+    assert shown["last epoch"] == ["87.00 ± 0.00", "79.00 ± 0.00"]
+
+
+def test_columns_without_anything_are_left_out(study: Study, finish: Finish) -> None:
+    finish("adam", 0)
+    finish("swa", 0, averaged=80.0)
+    reported = study.model_copy(update={"tables": {"averages": study.tables["averages"]}})
+    assert "reference" in columns(report_of(reported), "### Averages")
+    rows = tuple(row.model_copy(update={"reported": None}) for row in study.tables["averages"].rows)
+    table = study.tables["averages"].model_copy(update={"rows": rows})
+    own = study.model_copy(update={"tables": {"averages": table}})
+    assert {"reference", "to the reference", "p"}.isdisjoint(columns(report_of(own), "### Averages"))
+
+
+def test_a_study_of_ones_own_speaks_of_no_reference(study_with: Callable, finish: Finish) -> None:
+    finish("adam", 0, best=88.0)
+    finish("adam", 1, best=89.0)
+    finish("sgd", 0, best=70.0)
+    finish("sgd", 1, best=71.0)
+    rows = [{"variant": "adam", "label": "Adam"}, {"variant": "sgd", "label": "SGD"}]
+    report = report_of(study_with(tables={"one": {"title": "One", "rows": rows}}, notes=[], seeds=[0, 1]))
+    assert "reference" not in report.lower()
+    answer = section(report, "## The answer")
+    assert (
+        "One: **Adam** is best, 88.50 ± 0.71 % (n = 2), +18.00 points against SGD (+14.96 to +21.04, p 0.0015)."
+        in answer
+    )
+
+
+def test_more_than_one_setting_is_marked(study: Study, finish: Finish) -> None:
+    finish_all(study, finish)
+    optimizers = section(report_of(study), "### Optimizers")
+    assert "SGD | plain\\_1 †".replace("|", "\\|") in optimizers
+    assert "differs from the baseline in 3 settings: grad\\_clip 1.0 → null" in optimizers.replace("None", "null")
+
+
+def test_the_answer_comes_first_with_a_sentence_for_each_claim(study_with: Callable, finish: Finish) -> None:
+    claims = {
+        "a": {"says": "Adam beats SGD.", "kind": "greater", "table": "optimizers", "rows": ["adam", "sgd"]},
+        "b": {"says": "SGD beats Adam.", "kind": "greater", "table": "optimizers", "rows": ["sgd", "adam"]},
+        "c": {"says": "It is small.", "kind": "fact", "variant": "adam", "parameters": 1000},
+    }
+    study = study_with(claims=claims)
+    finish_all(study, finish)
+    report = report_of(study)
+    assert "Of 3 claims of the study: 1 **supported**, 2 **contradicted**. 9 of 9 runs completed." in report
+    answer = section(report, "## The answer")
+    assert (
+        report.index("## The answer")
+        < report.index("## What is missing, and warnings")
+        < report.index("## Comparisons")
+    )
+    found = "Adam − SGD \\| plain\\_1: +19.00 points (+16.52 to +21.48), p 0.0018, n = 3, 3."
+    line = f"- Adam beats SGD. **supported** – {found}"
+    assert line in answer
+    assert "The reference's 9.84 points between Adam and SGD" in answer
+    assert "- It is small. **contradicted** – adam: 2,603,274 parameters." in answer
+    assert "![All claims: what was found, with its interval](figures/claims.png)" in answer
+
+
+def test_an_undecided_claim_says_what_would_decide_it(study_with: Callable, finish: Finish) -> None:
+    claims = {"a": {"says": "A.", "kind": "greater", "table": "optimizers", "rows": ["adam", "sgd"]}}
+    study = study_with(claims=claims)
+    for seed in study.seeds:
+        finish("adam", seed, best=88.0 + seed)
+        finish("sgd", seed, best=87.5 + seed)
+    price = section(report_of(study), "### What would decide")
+    assert re.search(r"- A\. \d+ seeds each, [\d.]+ h of the device more: `snakemake --config \"tables=", price)
+
+
+def test_links_of_the_contents_lead_to_headings(study: Study, finish: Finish) -> None:
+    finish_all(study, finish)
+    report = report_of(study)
+    headings = [line.lstrip("# ") for line in report.splitlines() if re.match("##+ ", line)]
+    slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    links = re.findall(r"\]\(#([^)]+)\)", report)
+    assert len(links) > 8
+    assert set(links) <= slugs
 
 
 def test_labels_cannot_break_a_table(study: Study, finish: Finish) -> None:
     finish_all(study, finish)
-    row = cells(report_of(study), "SGD")
-    assert row == ["SGD \0 plain\\_1", "3", "70.00 ± 0.00", "78.58", "-8.58", "79.00 ± 0.00"]
+    assert columns(report_of(study), "### Optimizers")[""] == ["**Adam**", "SGD \0 plain\\_1 †"]
 
 
 def test_no_text_of_a_study_or_a_record_is_markup(study_with: Callable, finish: Finish) -> None:
@@ -74,7 +170,7 @@ def test_no_text_of_a_study_or_a_record_is_markup(study_with: Callable, finish: 
     report = report_of(study)
     plain, code = for_markdown(HOSTILE), for_code(one_line(HOSTILE))
     assert cells(report, plain)[1] == "1 (2 missing)"
-    picture = f"![{plain}: loss and accuracy by epoch](figures/one.png)"
+    picture = f"![{plain}: loss and accuracy by epoch](figures/one-curves.png)"
     assert {f"# {plain}", f"### {plain}", plain, picture, f"- {plain}"} <= {*report.splitlines()}
     assert f"seed 1, made with other settings: {plain} now → " in report
     assert f"- Device: {code} (1 run)" in report
@@ -86,13 +182,14 @@ def test_no_text_of_a_study_or_a_record_is_markup(study_with: Callable, finish: 
 def test_one_run_shows_no_spread_and_what_is_not_counted(study: Study, finish: Finish) -> None:
     finish("adam", 0, best=88.42, last=87.0)
     finish("adam", 1, status="diverged")
-    row = cells(report_of(study), "Adam")
-    assert row == ["Adam", "1 (1 diverged, 1 missing)", "88.42", "88.42", "+0.00", "87.00"]
+    shown = columns(report_of(study), "### Optimizers")
+    first = {key: values[0] for key, values in shown.items()}
+    assert (first["n"], first["accuracy"], first["last epoch"]) == ("1 (1 diverged, 1 missing)", "88.42", "87.00")
 
 
 def test_no_negative_zero(study: Study, finish: Finish) -> None:
     finish("adam", 0, best=88.4199)
-    assert cells(report_of(study), "Adam")[4] == "+0.00"
+    assert columns(report_of(study), "### Optimizers")["to the reference"][0] == "+0.00"
 
 
 def test_whatever_did_not_finish_is_named_with_its_command_and_log(study: Study, finish: Finish) -> None:
@@ -101,7 +198,7 @@ def test_whatever_did_not_finish_is_named_with_its_command_and_log(study: Study,
     finish("adam", 2, spec={})
     finish("sgd", 0)
     Path(Run("sgd", 0).metrics).write_text("{")
-    missing = section(report_of(study), "## What is missing")
+    missing = section(report_of(study), "## What is missing, and warnings")
     assert named(missing, "Diverged (1)") == [
         (
             "adam",
@@ -135,7 +232,7 @@ def _items(text: str) -> Iterator[tuple[str, int, str]]:
 def test_nothing_is_missing_when_all_completed(study: Study, finish: Finish) -> None:
     finish_all(study, finish)
     report = report_of(study)
-    assert "Nothing: all runs of the study completed." in section(report, "## What is missing")
+    assert "Nothing is missing: all runs of the study completed." in section(report, "## What is missing, and warnings")
     assert "9 of 9 runs completed" in report
     assert "seeds 0, 1, 2" in report
 
@@ -146,21 +243,23 @@ def test_a_report_without_any_run(study: Study, tmp_path: Path, monkeypatch: pyt
     assert "0 of 9 runs completed" in report
     assert "**Missing** (9)" in report
     assert "No run has finished." in report
-    assert cells(report, "Adam") == ["Adam", "0 (3 missing)", "–", "88.42", "–", "–"]
+    assert columns(report, "### Optimizers")["n"] == ["0 (3 missing)", "0 (3 missing)"]
 
 
 def test_override_is_announced_before_any_figure(study_with: Callable, finish: Finish) -> None:
     study = study_with(override={"epochs": 5, "model": {"filters": [4, 8, 16]}})
     report = report_of(study)
-    top = report.split("## What is missing")[0]
-    forced = "Every run that has these settings was made with `epochs 5, model.filters [4, 8, 16]`"
-    assert f"> **Not comparable with the reference.** {forced}, whatever its variant says" in top
+    top = report.split("## What is missing, and warnings")[0]
+    assert "> **Not comparable with the reference**, whose figures are therefore left out." in top
+    assert "Settings are overridden in every run. They are `epochs 5, model.filters [4, 8, 16]`." in top
+    assert "reference" not in columns(report, "### Optimizers")
 
 
 def test_fewer_training_images_are_announced(study_with: Callable, finish: Finish) -> None:
     study = study_with(data={"train_images_per_class": 50})
-    top = report_of(study).split("## What is missing")[0]
-    assert "> **Not comparable with the reference.** Every run was trained on 50 images of each class only." in top
+    top = report_of(study).split("## The answer")[0]
+    assert "> **Not comparable with the reference**" in top
+    assert "Every run was trained on 50 images of each class only." in top
 
 
 def test_no_notice_without_a_reason(study: Study, finish: Finish) -> None:
@@ -238,9 +337,9 @@ def test_runs_of_different_origin_give_a_warning(
 ) -> None:
     finish_all(study, finish)
     finish("sgd", 1, origin=origin)
-    made = section(report_of(study), "## How it was made")
-    assert f"> **Warning.** The finished runs disagree: {name}." in made
-    assert f"`{shown}` (1 run)" in made
+    report = report_of(study)
+    assert f"> **Warning.** The finished runs disagree: {name}." in section(report, "## What is missing, and warnings")
+    assert f"`{shown}` (1 run)" in section(report, "## How it was made")
 
 
 def test_batches_larger_than_the_training_set_give_a_warning(study: Study, finish: Finish) -> None:
@@ -267,17 +366,18 @@ def test_runs_of_earlier_code_are_named_as_kept(study: Study, finish: Finish) ->
     finish("swa", 0, status="diverged", **earlier)
     finish("swa", 1, **earlier)
     finish("sgd", 0, spec={}, **earlier)  # outdated: no result of it is kept
-    made = section(report_of(study), "## How it was made")
+    report = report_of(study)
+    made = section(report, "## What is missing, and warnings")
     assert "> **Kept.** These runs were made by earlier training code" in made
     assert ": `adam`, seed 2; `swa`, seed 0, 1. Without `keep`" in made
-    assert "- Training code: `current` (5 runs), `earlier` (3 runs)" in made
+    assert "- Training code: `current` (5 runs), `earlier` (3 runs)" in report
 
 
 def test_a_record_of_version_2_is_told_to_be_one(study: Study, finish: Finish) -> None:
     finish_all(study, finish)
     path = Path(Run("adam", 0).metrics)
-    path.write_text(path.read_text().replace('"record_version": 5', '"record_version": 2'))
-    missing = section(report_of(study), "## What is missing")
+    path.write_text(path.read_text().replace('"record_version": 6', '"record_version": 2'))
+    missing = section(report_of(study), "## What is missing, and warnings")
     assert [(variant, seed) for variant, seed, _ in named(missing, "Damaged (1)")] == [("adam", 0)]
     assert r"is a record of version 2, and this code reads version 6" in missing
 

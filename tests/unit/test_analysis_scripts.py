@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import shutil
 import sys
@@ -34,9 +35,16 @@ def run_script(study: Study, finish: Finish, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_compare(run_script: Callable) -> None:
-    run_script("compare.py", "--table", "optimizers", "--output", "results/tables/optimizers.csv")
+    run_script(
+        "compare.py",
+        "--table",
+        "optimizers",
+        "--output",
+        "results/tables/optimizers.csv",
+        "results/tables/optimizers.tex",
+    )
     lines = Path("results/tables/optimizers.csv").read_text().splitlines()
-    assert lines[1].startswith("adam,Adam,True,1,88,,88.42,-0.42,")
+    assert lines[1].startswith("adam,Adam,True,1,88,,88,88.42,-0.42,")
     assert len(lines) == 3
 
 
@@ -61,25 +69,27 @@ REPORT = ["--runs", "results/tables/runs.csv", "--landscape", "results/landscape
 def test_write_report_reads_the_tables_and_nothing_else(run_script: Callable, study: Study) -> None:
     run_script("list_runs.py", "--output", "results/tables/runs.csv")
     for table in study.tables:
-        run_script("compare.py", "--table", table, "--output", f"results/tables/{table}.csv")
+        run_script(
+            "compare.py", "--table", table, "--output", f"results/tables/{table}.csv", f"results/tables/{table}.tex"
+        )
     shutil.rmtree("results/runs")
     run_script("write_report.py", *REPORT)
     report = Path("results/report.md").read_text()
     assert "1 of 9 runs completed" in report
-    assert "| Adam | 1 (2 missing) | 88.00 |" in " ".join(report.split())
+    assert re.search(r"\| Adam .*\| 1 \(2 missing\) \| +88\.00", report)
 
 
 @pytest.mark.parametrize("script", ["compare.py", "plot_curves.py"])
 def test_an_unknown_table_is_one_line(run_script: Callable, script: str) -> None:
     with pytest.raises(SystemExit) as stopped:
-        run_script(script, "--table", "nothing", "--output", "results/out.svg")
+        run_script(script, "--table", "nothing", "--output", "results/out.svg", "results/out.png")
     assert stopped.value.code == "error: no table 'nothing'; tables of this study: optimizers, averages"
     assert not Path("results/out.svg").exists()
 
 
 def test_an_error_does_nothing_to_the_terminal(run_script: Callable) -> None:
     with pytest.raises(SystemExit) as stopped:
-        run_script("compare.py", "--table", "\x1b[2J", "--output", "results/out.csv")
+        run_script("compare.py", "--table", "\x1b[2J", "--output", "results/out.csv", "results/out.tex")
     assert str(stopped.value.code).startswith(r"error: no table '\x1b[2J'; tables of")
 
 
@@ -94,16 +104,26 @@ def test_a_lost_file_of_components_is_one_line(run_script: Callable, study_with:
     study = study_with(components=["mine.py"])
     Path("results/study.json").write_text(study.model_dump_json(exclude_unset=True))
     with pytest.raises(SystemExit) as stopped:
-        run_script("compare.py", "--table", "optimizers", "--output", "results/out.csv")
+        run_script("compare.py", "--table", "optimizers", "--output", "results/out.csv", "results/out.tex")
     assert stopped.value.code == "error: mine.py: cannot be read: No such file or directory"
 
 
+OF_TABLE = ["--table", "optimizers"]
 OPTIONS = {
-    "compare.py": ["--table", "optimizers", "--output", "results/tables/optimizers.csv"],
-    "plot_curves.py": ["--table", "optimizers", "--output", "results/figures/optimizers.png"],
+    "compare.py": [*OF_TABLE, "--output", "results/tables/optimizers.csv", "results/tables/optimizers.tex"],
+    "plot_comparison.py": [
+        *(*OF_TABLE, "--comparison", "results/tables/optimizers.csv"),
+        *("--output", "results/figures/optimizers.png"),
+    ],
+    "plot_curves.py": [*OF_TABLE, "--output", "results/figures/optimizers-curves.png"],
     "list_runs.py": ["--output", "results/tables/runs.csv"],
     "landscape.py": ["--output", "results/landscape"],
     "plot_landscape.py": ["--folder", "results/landscape"],
+    "judge_claims.py": [
+        *("--runs", "results/tables/runs.csv", "--landscape", "results/landscape"),
+        *("--output", "results/tables/claims.csv", "results/tables/claims.tex", "results/claims.json"),
+    ],
+    "plot_claims.py": ["--claims", "results/tables/claims.csv", "--output", "results/figures/claims.png"],
     "write_report.py": REPORT,
 }
 NETS = {
@@ -117,7 +137,8 @@ def test_on_a_full_disk_each_script_ends_in_one_line_and_leaves_what_was_there(
     run_script: Callable, study_with: Callable[..., Study], study: Study, full_disk: FullDisk
 ) -> None:
     tables = {"optimizers": study.tables["optimizers"]}
-    study = study_with(variants=study.variants | {"nets": NETS}, tables=tables, landscape=LANDSCAPE)
+    claims = {"a": {"says": "A.", "kind": "greater", "table": "optimizers", "rows": ["adam", "sgd"]}}
+    study = study_with(variants=study.variants | {"nets": NETS}, tables=tables, landscape=LANDSCAPE, claims=claims)
     Path("results/study.json").write_text(study.model_dump_json(exclude_unset=True))
     for script, options in OPTIONS.items():
         run_script(script, *options)

@@ -113,7 +113,7 @@ def test_csv_has_eight_digits_and_empty_cells(study: Study, finish: Finish, tmp_
     write_csv(comparison(study, study.tables["optimizers"], load_runs(study)), tmp_path / "tables/optimizers.csv")
     header, adam, *_ = (tmp_path / "tables/optimizers.csv").read_text().splitlines()
     assert header == ",".join(COMPARISON)
-    assert adam == "adam,Adam,True,1,88.12345,,88.42,-0.29655,,,,,79,,,,,,0,2,,0,,"
+    assert adam == "adam,Adam,True,1,88.12345,,88.12345,88.42,-0.29655,,,,,79,,,,,,0,2,,0,,"
 
 
 @pytest.mark.parametrize("label", ["=cmd()", "-5", "+1", "@x", "'=x'", 'a, "b"\r\n c', "漢 'q'", "nan", ""])
@@ -173,7 +173,9 @@ def test_cost_of_finished_runs(study: Study, finish: Finish) -> None:
     finish("sgd", 0, status="diverged")
     table = cost(load_runs(study)).set_index("variant")
     assert list(table.index) == ["adam", "sgd", "total"]
-    assert tuple(table.loc["adam"]) == (3, 3.0, 1.5, 1100.0, 3.0, 3)
-    assert tuple(table.loc["sgd"]) == (1, 1.0, 0.5, 1000.0, 1.0, 0)
-    assert tuple(table.loc["total"].drop("images_per_second")) == (4, 4.0, 2.0, 3.0, 3)
+    table, energy = table.drop(columns="energy_joules"), table["energy_joules"]
+    assert tuple(table.loc["adam"]) == (3, 10800.0, 5400.0, 1100.0, 3.0, 3)
+    assert tuple(table.loc["sgd"]) == (1, 3600.0, 1800.0, 1000.0, 1.0, 0)
+    assert tuple(table.loc["total"].drop("images_per_second")) == (4, 14400.0, 7200.0, 3.0, 3)
+    assert energy.isna().all()
     assert pd.isna(table.loc["total", "images_per_second"])

@@ -80,8 +80,8 @@ def as_tar(path: Path, files: Mapping[str, bytes], *extra: tarfile.TarInfo) -> P
 
 
 def prepared(output: Path, name: str = "images", **settings: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """`data.json` and the arrays by name."""
-    prepare(DataConfig.model_validate({"name": name, **settings}), output)
+    """`data.json` and the arrays by name; without a validation split, if `settings` ask for none."""
+    prepare(DataConfig.model_validate({"name": name, "validation_fraction": 0.0, **settings}), output)
     arrays = {file.stem: np.load(file, mmap_mode="r") for file in output.glob("*.npy")}
     return json.loads((output / "data.json").read_text(encoding="utf-8")), arrays
 
@@ -443,6 +443,17 @@ def test_the_validation_split_is_stratified_disjoint_and_complete(tmp_path: Path
     for split in ("train", "validation"):
         for image, label in zip(arrays[f"{split}_images"], arrays[f"{split}_labels"], strict=True):
             assert label_of[image.tobytes()] == label
+
+
+def test_own_images_have_a_validation_split_if_nothing_is_said_and_others_have_none(tmp_path: Path) -> None:
+    folder = str(as_folder(tmp_path / "in", small_set(train=20)))
+    facts, _ = prepared(tmp_path / "out", path=folder, validation_fraction=None)
+    assert (facts["held_out_part"], facts["counts"]) == ("validation", {"train": 54, "validation": 6, "test": 6})
+    few = str(as_folder(tmp_path / "few", small_set(train=2)))
+    facts, _ = prepared(tmp_path / "out-few", path=few, validation_fraction=None)
+    assert facts["counts"] == {"train": 3, "validation": 3, "test": 6}
+    facts, _ = prepared(tmp_path / "digits", "digits", validation_fraction=None)
+    assert facts["held_out_part"] == "test"
 
 
 def test_a_validation_split_that_cannot_hold_every_class_is_refused(tmp_path: Path) -> None:

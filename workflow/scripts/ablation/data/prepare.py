@@ -109,18 +109,22 @@ def _splits(source: Source, config: DataConfig) -> dict[str, Split]:
     """The splits by name; training images are thinned after the validation images were taken out of them."""
     splits = {"train": source.train, "test": source.test}
     if config.held_out_fraction > 0:
+        # An image of each class at least, so that few of one's own can be split as well.
+        count = max(round(config.held_out_fraction * len(source.train.labels)), len(source.classes))
+        share = config.held_out_fraction if config.validation_fraction else count
         try:
-            splits["train"], splits["validation"] = _stratified(source.train, config.held_out_fraction)
+            splits["train"], splits["validation"] = _stratified(source.train, share)
         except ValueError as error:
             reason = f"the {len(source.train.labels)} training images cannot be split by class"
-            raise DataError(f"data.validation_fraction {config.held_out_fraction:g}: {reason}: {error}") from error
+            problem = f"data.validation_fraction {config.held_out_fraction:g}: {reason}: {error}"
+            raise DataError(f"{problem}. With 0 the test images choose the best epoch") from error
     if config.train_images_per_class is not None:
         splits["train"] = _thinned(splits["train"], source.classes, config.train_images_per_class)
     return splits
 
 
 def _stratified(split: Split, share: float) -> tuple[Split, Split]:
-    """The rest and, drawn by class with a fixed seed, `share` of a split, each in the split's order."""
+    """The rest and, drawn by class with a fixed seed, a share or number of a split, each in the split's order."""
     indices = np.arange(len(split.labels))
     rest, drawn = train_test_split(indices, test_size=share, stratify=split.labels, random_state=SPLIT_SEED)
     return split.take(np.sort(rest)), split.take(np.sort(drawn))
