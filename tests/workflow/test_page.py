@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 REQUIRED = os.environ.get("ABLATION_REQUIRE_CHROMIUM") == "1"
@@ -24,13 +26,22 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def page(finished, tmp_path_factory):
-    """The page of the tiny study with claims, alone in a folder: nothing beside it can be loaded."""
+def project(finished, tmp_path_factory):
+    """The tiny study with claims, and the page that Snakemake makes of its results."""
     project = finished.copy(tmp_path_factory.mktemp("claims") / "copy")
-    result = project.snakemake("report", "--config", f"claims={json.dumps(CLAIMS)}")
+    claims = f"claims={json.dumps(CLAIMS)}"
+    result = project.snakemake("report", "--config", claims)
     assert result.returncode == 0, result.stdout
     assert "Training" not in result.stdout
-    return Path(shutil.move(project.folder / "results/report.html", tmp_path_factory.mktemp("page")))
+    result = project.snakemake("--report", "snakemake.html", "--config", claims)
+    assert result.returncode == 0, result.stdout
+    return project
+
+
+@pytest.fixture(scope="module")
+def page(project, tmp_path_factory):
+    """The report's page, alone in a folder: nothing beside it can be loaded."""
+    return Path(shutil.copy(project.folder / "results/report.html", tmp_path_factory.mktemp("page")))
 
 
 @pytest.fixture(scope="module")
@@ -138,8 +149,10 @@ def test_in_the_dark_it_is_dark_and_figures_stay_on_white(opened):
     light = colours(opened)
     show(opened, DESKTOP, "dark")
     dark = colours(opened)
-    assert light["page"] > 240 > 60 > dark["page"]
-    assert light["text"] < 60 < 200 < dark["text"]
+    assert light["page"] > 240
+    assert light["text"] < 60
+    assert dark["page"] < 60
+    assert dark["text"] > 200
     assert light["figure"] == dark["figure"] == 255
 
 
@@ -159,3 +172,32 @@ def test_without_its_script_the_page_still_reads(page):
     assert "script-src 'sha256-" in text
     assert text.count("<script") == 1
     assert "<td" in text
+
+
+def test_snakemake_s_page_has_the_title_and_the_tables_as_tables(browser, project):
+    show(browser, DESKTOP, "light")
+    browser.get((project.folder / "snakemake.html").as_uri())
+    wait = WebDriverWait(browser, 20)
+    wait.until(lambda shown: shown.find_elements(By.LINK_TEXT, "Report"))
+    assert "A tiny study" in [heading.text for heading in browser.find_elements(By.TAG_NAME, "h1")]
+    browser.find_element(By.LINK_TEXT, "Report").click()
+    item = "//tr[td[contains(., 'the report, without its figures')]]"
+    wait.until(lambda shown: shown.find_elements(By.XPATH, item))[0].find_element(By.TAG_NAME, "a").click()
+    wait.until(lambda shown: shown.find_elements(By.TAG_NAME, "iframe"))
+    browser.switch_to.frame(browser.find_element(By.TAG_NAME, "iframe"))
+    wait.until(lambda shown: shown.find_elements(By.TAG_NAME, "table"))
+    assert browser.find_element(By.TAG_NAME, "h1").text == "A tiny study"
+    assert browser.find_element(By.ID, "optimizers").find_element(By.XPATH, "following::table[1]").is_displayed()
+    browser.switch_to.default_content()
+
+
+def test_everything_in_snakemake_s_page_can_be_looked_at_and_has_labels(project):
+    """Snakemake shows images and HTML; of other files, such as CSV, it has downloads only."""
+    page = project.read("snakemake.html")
+    names = set(re.findall(r'"name": "([^"]+\.(?:svg|png|csv|md|html|tex|json))"', page))
+    assert names == {
+        *(f"{table}{what}.svg" for table in ("optimizers", "again") for what in ("", "-curves")),
+        *("claims.svg", "confusion.svg", "filters.svg", "report-without-figures.html"),
+    }
+    assert page.count('"labels": {') == len(names)
+    assert '"labels": {}' not in page
