@@ -19,7 +19,7 @@ from ablation.analysis.tables import comparison
 from ablation.config.study import Study
 from ablation.escaping import for_latex
 
-HOSTILE = r"=cmd() \input{/etc/passwd} $x^2$ %& #1 _a ~b {c} \\ [d] * ± − – → β × <e> | \"q\" `t` 'u' ^^M"
+HOSTILE = r"=cmd() \input{/etc/passwd} $x^2$ %& #1 _a ~b {c} \\ [d] * ± − – → β × <e> | \"q\" `t` 'u' ^^M é"
 DOCUMENT = r"""\documentclass{article}
 \usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}

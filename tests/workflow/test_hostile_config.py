@@ -246,7 +246,7 @@ def check_report(report):
     assert report.count(for_markdown(HARM)) > 8
     rest = report.replace(for_markdown(HARM), "")
     assert "cmd()" not in rest
-    assert "script" not in rest
+    assert "<script" not in rest  # the words alone are in the links to headings
 
 
 def check_tables(results):

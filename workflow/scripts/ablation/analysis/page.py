@@ -1,8 +1,8 @@
 """The report as one page for a browser, which asks for nothing beside it or from the network. No torch.
 
 In: `report.md` and the figures beside it. Out: HTML. Only what the report's template writes is markup: HTML in a text
-of the study stays text, and the page's policy lets the browser run no other script than ours. Without its figures the page
-is small enough for `snakemake --report`, which has them beside it: a browser shows 2 MB at most within another page.
+of the study stays text, and the page's policy lets the browser run no other script than ours. Without its figures the
+page is small enough for `snakemake --report`, which has them beside it: within a page a browser shows 2 MB at most.
 """
 
 from __future__ import annotations
