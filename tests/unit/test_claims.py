@@ -1,7 +1,9 @@
 """Claims: what a config may say of them, and the verdict of each kind on runs whose answer is known."""
 
+import importlib.util
 import json
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -372,3 +374,18 @@ def test_claims_is_no_name_of_a_table_and_a_baseline_must_be_a_row(tmp_path):
         study_of(tmp_path, {}, tables={"claims": table})
     with pytest.raises(ConfigError, match=r"tables\.t\.baseline: no row of 'agd'; did you mean 'sgd'"):
         study_of(tmp_path, {}, tables={"t": table | {"baseline": "agd"}})
+
+
+def test_verdicts_are_wrong_no_more_often_than_they_say():
+    """A small run of the benchmark, whose whole one is in docs/statistics.md."""
+    path = Path(__file__).parents[1] / "bench/claims_calibration.py"
+    spec = importlib.util.spec_from_file_location("claims_calibration", path)
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    studies = 200
+    for distribution in ("normal", "stuck"):
+        counts = bench.tally(5, distribution, (0, studies))
+        # 5 %, and three standard deviations of so many studies.
+        most = studies * 0.05 + 3 * (studies * 0.05 * 0.95) ** 0.5
+        assert {section: counts[section] for section in bench.WRONG if counts[section] > most} == {}
+    assert bench.tally(5, "normal", (0, 50))["power"] >= 45
