@@ -53,7 +53,7 @@ def finished(new_project, request):
 def test_the_whole_study_runs_and_is_reported(finished):
     assert finished.status == 0, finished.output
     assert "4 of 4 runs completed" in finished.read("results/report.md")
-    for name in ("tables/models.csv", "landscape/bands.svg", "landscape/claims.csv", "tables/runs.csv"):
+    for name in ("tables/models.csv", "landscape/bands.svg", "landscape/quantities.csv", "tables/runs.csv"):
         assert (finished.folder / "results" / name).stat().st_size > 0
 
 

@@ -141,8 +141,8 @@ def test_best_and_last_epoch_may_disagree(tmp_path):
 @pytest.mark.parametrize(
     ("runs", "reason"),
     [
-        ({"adam": [88.0]}, "Adam has 1 completed run, and two are needed to know their spread."),
-        ({"adam": [88.0, 88.1]}, "SGD has no completed runs, and two are needed to know their spread."),
+        ({"adam": [88.0]}, "Adam: 1 completed run, and two are needed to know their spread."),
+        ({"adam": [88.0, 88.1]}, "SGD: No completed runs, and two are needed to know their spread."),
         ({"adam": [88.0, 88.0], "sgd": [87.0, 87.0]}, "The runs of Adam and of SGD do not differ at all."),
     ],
 )
@@ -382,10 +382,10 @@ def test_verdicts_are_wrong_no_more_often_than_they_say():
     spec = importlib.util.spec_from_file_location("claims_calibration", path)
     bench = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(bench)
-    studies = 200
+    studies = 60
     for distribution in ("normal", "stuck"):
         counts = bench.tally(5, distribution, (0, studies))
         # 5 %, and three standard deviations of so many studies.
         most = studies * 0.05 + 3 * (studies * 0.05 * 0.95) ** 0.5
         assert {section: counts[section] for section in bench.WRONG if counts[section] > most} == {}
-    assert bench.tally(5, "normal", (0, 50))["power"] >= 45
+    assert bench.tally(5, "normal", (0, 30))["power"] >= 25

@@ -93,7 +93,7 @@ def test_probes_start_from_the_loss_of_their_step(landscape):
     probes = table(landscape, "probes").set_index("variant")
     for variant in ("plain-fast", "bn-fast"):
         steps = np.load(landscape.folder / f"results/runs/{variant}/seed0/steps.npz")
-        probed = probes.loc[variant]
+        probed = probes[probes["path"] == "gradient"].loc[variant]
         assert list(probed["step"]) == [3, 6, 9, 12]
         assert list(probed["loss"]) == pytest.approx(steps["loss"][probed["step"] - 1].tolist(), rel=1e-5)
         assert list(probed["gradient_norm"]) == pytest.approx(
@@ -104,18 +104,18 @@ def test_probes_start_from_the_loss_of_their_step(landscape):
 
 def test_the_report_shows_every_figure_and_quantity(landscape):
     report = landscape.read("results/report.md")
-    for name in ("bands", "accuracy", "learning-rates", "probe-adam"):
+    for name in ("bands", "accuracy", "learning-rates", "probe-adam", "probe-adam-step", "shift-adam"):
         assert f"(landscape/{name}.png)" in report
         assert (landscape.folder / f"results/landscape/{name}.png").stat().st_size > 10_000
         assert "</svg>" in landscape.read(f"results/landscape/{name}.svg")
     assert "What the paper found is another thing." in report
-    claims = table(landscape, "claims")
-    # Nine quantities, and four of them also at matched training loss.
-    assert len(claims) == 13
-    claims = claims[~claims["matched"]].set_index("quantity")
-    for quantity in ("band_width", "smoothness", "gradient_distance"):
-        line = claims.loc[quantity]
-        assert line["ratio_mean"] == pytest.approx(line["with_mean"] / line["without_mean"], rel=1e-5)
+    quantities = table(landscape, "quantities")
+    # Fourteen quantities; six of them along two paths, and each of these also at matched training loss.
+    assert len(quantities) == 14 + 6 * 3
+    quantities = quantities[~quantities["matched"] & (quantities["path"] != "optimizer")].set_index("quantity")
+    for quantity in ("band_width", "smoothness", "gradient_distance", "covariate_shift"):
+        line = quantities.loc[quantity]
+        assert line["ratio"] == pytest.approx(line["with_mean"] / line["without_mean"], rel=1e-5)
 
 
 def made_by(project, old, new):

@@ -207,12 +207,12 @@ def _of_pair(pair: _Pair, pairs: Sequence[_Pair], sources: Sources) -> Evidence:
 def _undecidable(pair: _Pair) -> str:
     for row, values in ((pair.one, pair.values), (pair.other, pair.others)):
         if len(values) < 2:
-            return f"{row.label} has {_count(len(values), 'completed run')}, and two are needed to know their spread."
+            return f"{row.label}: {_count(len(values), 'completed run')}, and two are needed to know their spread."
     return "" if any(pair.stds) else f"The runs of {pair.one.label} and of {pair.other.label} do not differ at all."
 
 
 def _count(number: int, what: str) -> str:
-    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"
+    return f"{number or 'No'} {what}{'' if number == 1 else 's'}"
 
 
 def _reference_evidence(pair: _Pair, sources: Sources) -> str:
@@ -297,7 +297,7 @@ def _of_ratio(ratios: _Ratios, compares: str, level: float) -> Evidence:
     """Student's t on the logarithms, pair by pair."""
     ratio = paired_ratio(ratios.without, ratios.with_it, resolution=ratios.resolution)
     as_expected = (ratio.estimate < 1) == (ratios.expected == "smaller")
-    few = "" if ratio.n > 1 else f"{_count(ratio.n, 'seed')} with both values: two are needed to know their spread."
+    few = "" if ratio.n > 1 else f"{_count(ratio.n, 'seed')} with both values, and two are needed to know their spread."
     return Evidence(
         compares=compares,
         unit="ratio",
@@ -323,7 +323,7 @@ def _reaches(claim: Reaches, sources: Sources) -> Evidence:
         return replace(evidence, undecided="The reported accuracy does not compare with these runs.")
     if len(values) < 2:
         return replace(
-            evidence, undecided=f"{_count(len(values), 'completed run')}: two are needed to know their spread."
+            evidence, undecided=f"{_count(len(values), 'completed run')}, and two are needed to know their spread."
         )
     beyond = p_of_further_run(values, reported)
     reach = welch(values - reported, np.array([0.0, 0.0]))  # a mean of known value: its interval is Student's

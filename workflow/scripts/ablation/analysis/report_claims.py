@@ -39,7 +39,7 @@ def _answer(claim: dict[str, Any]) -> str:
     found = [
         f"{for_markdown(claim['compares'])}: {estimate_text(claim)}" if not pd.isna(claim["estimate"]) else "",
         f"p {p_value(claim['p'])}" if not pd.isna(claim["p"]) and claim["unit"] != PARAMETERS else "",
-        f"n = {claim['n']}" if claim["n"] else "",
+        f"n = {claim['n']}" if claim["n"].strip("0, ") else "",
     ]
     sentences = [", ".join(filter(None, found)), claim["reason"], claim["reference_evidence"]]
     told = [f"{found_text}." * bool(found_text) for found_text in sentences[:1]]
