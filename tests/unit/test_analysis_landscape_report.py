@@ -166,7 +166,7 @@ def test_without_any_run_there_is_a_section_that_says_so(study, tmp_path, monkey
     assert shown["pairs"] == {"SGD at learning rate 0.1": names}
     assert shown["probed"] == "0 of 4 probed runs are finished."
     assert shown["lost_probes"][0] == "`results/probes/nets-plain-high/seed0/probe.json` is missing"
-    assert cells(shown["probed_quantities"], "effective")[-2:] == ["0", "smaller"]
+    assert cells(shown["quantities"], "effective")[-2:] == ["0", "smaller"]
 
 
 def test_a_study_without_a_landscape_has_no_section(study, tmp_path, monkeypatch):

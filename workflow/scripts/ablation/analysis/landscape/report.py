@@ -18,6 +18,8 @@ from ablation.config.study import Landscape, Study
 from ablation.escaping import for_markdown
 
 PATHS = {"gradient": "the gradient", "optimizer": "the optimizer's step"}
+# Quantities that say the same in another way, which the report folds away.
+FOLDED = ("gradient_cosine_distance", "dimensionless_smoothness", "covariate_shift_cosine_distance")
 # How a value is shown where some seeds are beyond what was tried.
 BEYOND = {"epochs_to_mark": "some seeds never", "largest_learning_rate": "some seeds at the largest tried"}
 
@@ -26,13 +28,13 @@ def landscape_section(study: Study, tables: Mapping[str, pd.DataFrame]) -> dict[
     """Everything that the template shows of the landscape; None where the study has none."""
     if study.landscape is None:
         return None
-    states, titles = tables["probe_states"], pair_titles(study)
-    quantities = tables["quantities"]
+    states, titles, quantities = tables["probe_states"], pair_titles(study), tables["quantities"]
+    first = ~quantities["matched"] & (quantities["path"] != "optimizer") & ~quantities["quantity"].isin(FOLDED)
     return {
         "title": study.landscape.title,
         "note": study.landscape.note,
-        "quantities": quantities_markdown(study, quantities[quantities["pair"] == ""], titles),
-        "probed_quantities": quantities_markdown(study, quantities[quantities["pair"] != ""], titles),
+        "quantities": quantities_markdown(study, quantities[first], titles),
+        "more_quantities": quantities_markdown(study, quantities[~first], titles),
         "rates": rates_markdown(study.landscape, tables["learning_rates"]),
         "bands_caption": bands_caption(tables["left_out"]),
         "wider": wider_text(study, tables["bands_by_epoch"]),
