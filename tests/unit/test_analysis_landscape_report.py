@@ -56,7 +56,8 @@ def test_quantities_are_mean_and_spread_with_ratio_n_and_the_study_s_words(study
     smooth |= {"ratio": 0.25, "ratio_low": 0.19, "ratio_high": 0.31, "ratio_n": 3, "reported": "smaller"}
     text = section.quantities_markdown(study, pd.DataFrame([smooth]), section.pair_titles(study))
     assert cells(text, "effective") == [
-        "effective β-smoothness; SGD at learning rate 0.1",
+        "effective β-smoothness",
+        "SGD at learning rate 0.1",
         "8.00 ± 1.50",
         "2.00 ± 0.25",
         "0.25 (0.19 to 0.31)",
@@ -64,8 +65,19 @@ def test_quantities_are_mean_and_spread_with_ratio_n_and_the_study_s_words(study
         "smaller",
     ]
     assert r"BN \| wide" in text
-    matched = section.quantities_markdown(study, pd.DataFrame([smooth | {"matched": True}]), section.pair_titles(study))
-    assert cells(matched, "effective")[0].endswith("SGD at learning rate 0.1; at matched training loss")
+    matched = smooth | {"matched": True, "path": "optimizer"}
+    text = section.quantities_markdown(study, pd.DataFrame([matched]), section.pair_titles(study))
+    assert cells(text, "effective")[1:4] == [
+        "SGD at learning rate 0.1",
+        "the optimizer's step",
+        "matched training loss",
+    ]
+
+
+def test_every_line_of_quantities_is_told_from_the_others_wherever_it_is_sorted_to(study):
+    names = section.quantity_names(study)
+    assert len({*names.values()}) == len(names)
+    assert not [name for name in names.values() if "the same" in name or " on it" in name]
 
 
 def test_models_may_be_called_as_the_other_columns(study):
@@ -77,6 +89,7 @@ def test_models_may_be_called_as_the_other_columns(study):
     assert [cell.strip() for cell in text.splitlines()[0].split("|")] == [
         "",
         "",
+        "probed",
         "ratio",
         "n",
         "ratio",
@@ -84,7 +97,7 @@ def test_models_may_be_called_as_the_other_columns(study):
         "reference",
         "",
     ]
-    assert cells(text, "effective")[1:5] == ["8.00", "2.00", "0.25", "3"]
+    assert cells(text, "effective")[2:6] == ["8.00", "2.00", "0.25", "3"]
 
 
 def test_a_pair_of_another_grid_is_named_by_its_own_optimizer(study):
@@ -153,7 +166,7 @@ def test_without_any_run_there_is_a_section_that_says_so(study, tmp_path, monkey
     assert shown["pairs"] == {"SGD at learning rate 0.1": names}
     assert shown["probed"] == "0 of 4 probed runs are finished."
     assert shown["lost_probes"][0] == "`results/probes/nets-plain-high/seed0/probe.json` is missing"
-    assert cells(shown["quantities"], "effective")[1] == "0"
+    assert cells(shown["quantities"], "effective")[-2:] == ["0", "smaller"]
 
 
 def test_a_study_without_a_landscape_has_no_section(study, tmp_path, monkeypatch):

@@ -143,7 +143,7 @@ def test_an_undecided_claim_says_what_would_decide_it(study_with: Callable, fini
         finish("adam", seed, best=88.0 + seed)
         finish("sgd", seed, best=87.5 + seed)
     price = section(report_of(study), "### What would decide")
-    assert re.search(r"- A\. \d+ seeds each, [\d.]+ h of the device more: `snakemake --config \"tables=", price)
+    assert re.search(r"- A\. – \d+ seeds each, [\d.]+ h of the device more: `snakemake --config \"tables=", price)
 
 
 def test_links_of_the_contents_lead_to_headings(study: Study, finish: Finish) -> None:

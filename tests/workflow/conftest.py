@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from selenium import webdriver
 
 from ablation.cluster.machine import LIBRARIES, start_warm_python
 
@@ -120,3 +121,19 @@ def finished(tmp_path_factory):
     project.result = project.snakemake()
     project.secret = SECRET
     return project
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium without a screen, driven by selenium."""
+    found = [shutil.which(name) for name in ("chromium", "chromedriver")]
+    if None in found and os.environ.get("ABLATION_REQUIRE_CHROMIUM") != "1":
+        pytest.skip("no chromium with its chromedriver here, so no page is opened")
+    options = webdriver.ChromeOptions()
+    options.binary_location = found[0]
+    for option in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(found[1]))
+    yield driver
+    driver.quit()

@@ -231,14 +231,6 @@ def test_nothing_tells_of_the_environment_the_user_or_the_place(finished):
             assert not words.search(path.read_text()), path
 
 
-def test_the_html_report_holds_tables_and_figures(finished):
-    result = finished.snakemake("--report", "report.html")
-    assert result.returncode == 0, result.stdout
-    page = finished.read("report.html")
-    for name in ("optimizers.svg", "optimizers.csv", "again.svg", "runs.csv", "report.md"):
-        assert name in page
-
-
 def test_a_study_of_any_size_is_written(project):
     """No command line, which the system limits, holds it."""
     config = project.folder / "config/tiny.yaml"

@@ -151,11 +151,12 @@ rule write_page:
         landscape=rules.write_report.input.landscape,
         parts=expand(f"{SCRIPTS}/ablation/analysis/page.{{kind}}", kind=["html.j2", "css", "js"]),
     output:
+        "results/report.html",
         report(
-            "results/report.html",
+            "results/report-without-figures.html",
             caption="../report/report.rst",
             category="Report",
-            labels={"what": "the whole report"},
+            labels={"what": "the report, without its figures"},
         ),
     log:
         "results/logs/page.log",

@@ -1,6 +1,6 @@
-"""Write the report as one page for a browser, with its figures inside.
+"""Write the report as one page for a browser: with its figures inside, and with their names only.
 
-Usage: python write_page.py --report results/report.md --output results/report.html
+Usage: python write_page.py --report results/report.md --output results/report.html results/report-without-figures.html
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from ablation.files import write_text
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--report", required=True, type=Path, help="Markdown; its figures are beside it")
-    parser.add_argument("--output", required=True, help="HTML to write")
+    parser.add_argument("--output", required=True, nargs=2, help="HTML to write, with and without figures")
     arguments = parser.parse_args()
     with errors_for_users():
-        text = arguments.report.read_text(encoding="utf-8")
-        write_text(arguments.output, page(text, arguments.report.parent))
+        text, (whole, without_figures) = arguments.report.read_text(encoding="utf-8"), arguments.output
+        write_text(whole, page(text, arguments.report.parent))
+        write_text(without_figures, page(text, None))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The report as one page for a browser, which asks for nothing beside it or from the network. No torch.
 
 In: `report.md` and the figures beside it. Out: HTML. Only what the report's template writes is markup: HTML in a text
-of the study stays text, and the page's policy lets the browser run no other script than ours.
+of the study stays text, and the page's policy lets the browser run no other script than ours. Without its figures the
+page is small enough for `snakemake --report`, which has them beside it: within a page a browser shows 2 MB at most.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ablation.analysis.evidence import CONTRADICTED, EQUIVALENT, SUPPORTED, UNDE
 VERDICTS = {SUPPORTED, CONTRADICTED, EQUIVALENT, UNDECIDED}
 # The only HTML that the report's template writes.
 FOLD = re.compile(r"(<details>\n<summary>[^<>&]*</summary>|</details>)\n?")
+WORD_END = re.compile(r"[._/](?=\w)")
 # A larger drawing, of many curves, is slow to show: its picture of points is taken.
 LARGEST_DRAWING = 300_000
 
@@ -50,8 +52,8 @@ def contents(text: str, under: str = "") -> str:
     return " · ".join(links)
 
 
-def page(text: str, folder: Path) -> str:
-    """The page of a report, whose pictures are in this folder.
+def page(text: str, folder: Path | None) -> str:
+    """The page of a report, whose pictures are in this folder. Without a folder the pictures are only named.
 
     Raises:
         ValueError: a picture is missing.
@@ -60,7 +62,7 @@ def page(text: str, folder: Path) -> str:
     tokens = markdown.parse(text)
     for token in tokens:
         _embed(token, folder)
-    for name, rule in RULES.items():
+    for name, rule in (RULES if folder else RULES | NAMED).items():
         markdown.add_render_rule(name, rule)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined, autoescape=True
@@ -81,9 +83,9 @@ def _titles(tokens: Sequence[Token]) -> Iterator[str]:
             yield "".join(child.content for child in tokens[index + 1].children or ())
 
 
-def _embed(token: Token, folder: Path) -> None:
+def _embed(token: Token, folder: Path | None) -> None:
     for child in token.children or ():
-        if child.type == "image":
+        if folder and child.type == "image":
             child.attrSet("src", _data_uri(folder / str(child.attrGet("src"))))
 
 
@@ -118,10 +120,24 @@ def _table_end(renderer: RendererHTML, tokens: Sequence[Token], index: int, opti
     return "</table>\n</div>\n"
 
 
+def _named(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
+    picture = tokens[index]
+    text = renderer.renderInlineAsText(picture.children, options, env)
+    return f"<em>Figure {escapeHtml(Path(str(picture.attrGet('src'))).stem)}: {escapeHtml(text)}</em>"
+
+
+def _code(renderer: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
+    """A long name may go on in the next line where a word of it ends."""
+    text = WORD_END.sub(r"\g<0><wbr>", escapeHtml(tokens[index].content))
+    return f"<code>{text}</code>"
+
+
 RULES = {
+    "code_inline": _code,
     "html_block": _html,
     "html_inline": _html,
     "strong_open": _strong,
     "table_open": _table,
     "table_close": _table_end,
 }
+NAMED = {"image": _named}

@@ -98,7 +98,7 @@ def claims_latex(claims: pd.DataFrame) -> str:
 def prices(claims: pd.DataFrame) -> list[str]:
     """What would decide the undecided claims: seeds, hours of the device, the command."""
     return [
-        f"{for_markdown(claim['says'])} {price_text(claim)}"
+        f"{for_markdown(claim['says'])} – {price_text(claim)}"
         + (f": {for_code(claim['command'])}" if claim["command"] else ".")
         for claim in claims.to_dict("records")
         if claim["verdict"] == UNDECIDED and not pd.isna(claim["seeds_needed"])

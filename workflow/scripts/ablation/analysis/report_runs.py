@@ -104,11 +104,11 @@ def cost_sentence(runs: pd.DataFrame) -> str:
 
 
 def cost_markdown(runs: pd.DataFrame) -> str:
-    """What the finished runs took. A column has one unit, that of the total."""
-    costs = cost(runs).to_dict("records")
-    total = costs[-1]
-    of_times = {name: fitting(total[f"{name}_seconds"], TIMES) for name in ("wall", "device")}
-    of_energy = fitting(total["energy_joules"], ENERGIES)
+    """What the finished runs took. A column has one unit, that of the largest variant; the total is the last line."""
+    costs = cost(runs)
+    largest = costs.iloc[:-1].max(numeric_only=True)
+    of_times = {name: fitting(largest[f"{name}_seconds"], TIMES) for name in ("wall", "device")}
+    of_energy = fitting(largest["energy_joules"], ENERGIES)
     headers = {name: f"{name} time ({unit})" for name, unit in of_times.items()} | {"energy": f"energy ({of_energy})"}
     lines = [
         {"variant": row["variant"], "runs": row["runs"]}
@@ -119,6 +119,6 @@ def cost_markdown(runs: pd.DataFrame) -> str:
             "peak memory (GiB)": amount(row["peak_memory_gib"]),
             "interruptions": row["interruptions"] or NOTHING,
         }
-        for row in costs
+        for row in costs.to_dict("records")
     ]
     return markdown_table(lines, headers=headers)

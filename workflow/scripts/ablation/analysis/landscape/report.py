@@ -17,10 +17,10 @@ from ablation.analysis.runs import EARLIER
 from ablation.config.study import Landscape, Study
 from ablation.escaping import for_markdown
 
-# How a value is shown where some seeds are beyond what was tried.
-PATHS = {"gradient": "along the gradient", "optimizer": "along the optimizer's step"}
+PATHS = {"gradient": "the gradient", "optimizer": "the optimizer's step"}
 # Quantities that say the same in another way, which the report folds away.
 FOLDED = ("gradient_cosine_distance", "dimensionless_smoothness", "covariate_shift_cosine_distance")
+# How a value is shown where some seeds are beyond what was tried.
 BEYOND = {"epochs_to_mark": "some seeds never", "largest_learning_rate": "some seeds at the largest tried"}
 
 
@@ -34,7 +34,7 @@ def landscape_section(study: Study, tables: Mapping[str, pd.DataFrame]) -> dict[
         "title": study.landscape.title,
         "note": study.landscape.note,
         "quantities": quantities_markdown(study, quantities[first], titles),
-        "more_quantities": quantities_markdown(study, quantities[~first], titles) if (~first).any() else "",
+        "more_quantities": quantities_markdown(study, quantities[~first], titles),
         "rates": rates_markdown(study.landscape, tables["learning_rates"]),
         "bands_caption": bands_caption(tables["left_out"]),
         "wider": wider_text(study, tables["bands_by_epoch"]),
@@ -54,16 +54,16 @@ def quantity_names(study: Study) -> dict[str, str]:
     return {
         "epochs_to_mark": f"epochs to {mark:g} % held-out accuracy, at the fastest learning rate of the band",
         "band_width": "mean width of the loss band",
-        "smoothed_band_width": f"the same, losses smoothed over {steps} steps",
-        "epoch_band_width": "the same, of the losses by epoch",
-        "loss_range": "range of the loss on the path",
-        "gradient_distance": "largest change of the gradient on it (predictiveness)",
-        "relative_gradient_distance": "the same, as a multiple of the gradient",
-        "gradient_cosine_distance": "largest turn of the gradient on it (1 − cosine)",
+        "smoothed_band_width": f"mean width of the loss band, losses smoothed over {steps} steps",
+        "epoch_band_width": "mean width of the loss band, of the losses by epoch",
+        "loss_range": "range of the loss",
+        "gradient_distance": "largest change of the gradient (predictiveness)",
+        "relative_gradient_distance": "largest change of the gradient, as a multiple of it",
+        "gradient_cosine_distance": "largest turn of the gradient (1 − cosine)",
         "smoothness": "effective β-smoothness",
         "dimensionless_smoothness": "β-smoothness times learning rate",
         "covariate_shift": "internal covariate shift: change of a layer's gradient when those below have stepped",
-        "covariate_shift_cosine_distance": "the same, as a turn (1 − cosine)",
+        "covariate_shift_cosine_distance": "internal covariate shift, as a turn of that gradient (1 − cosine)",
         "loss_fluctuation": "change of the training loss from step to step, standard deviation",
         "largest_learning_rate": "largest learning rate that trains",
     }
@@ -79,16 +79,17 @@ def pair_titles(study: Study) -> dict[str, str]:
 
 
 def quantities_markdown(study: Study, quantities: pd.DataFrame, titles: dict[str, str]) -> str:
-    """The quantities, one line a quantity and pair of probed variants."""
+    """The quantities, one line a quantity, pair of probed variants, path and choice of probes; empty without any."""
     assert study.landscape is not None
     names, (without, with_it) = quantity_names(study), study.landscape_models
     lines = []
     for line in quantities.to_dict("records"):
-        pair, matched = titles.get(line["pair"], line["pair"]), "at matched training loss" * line["matched"]
-        path = PATHS.get(line["path"], "")
         lines.append(
             {
-                "": for_markdown("; ".join(filter(None, (names[line["quantity"]], pair, path, matched)))),
+                "": for_markdown(names[line["quantity"]]),
+                "probed": for_markdown(titles.get(line["pair"], line["pair"])) or NOTHING,
+                "along": PATHS.get(line["path"], NOTHING),
+                "at": "matched training loss" if line["matched"] else NOTHING,
                 "without": _value(line, "without"),
                 "with": _value(line, "with"),
                 "ratio": _ratio(line),
@@ -96,7 +97,8 @@ def quantities_markdown(study: Study, quantities: pd.DataFrame, titles: dict[str
                 "reference": for_markdown(line["reported"]) or NOTHING,
             }
         )
-    return markdown_table(lines, headers={"without": for_markdown(without.label), "with": for_markdown(with_it.label)})
+    headers = {"without": for_markdown(without.label), "with": for_markdown(with_it.label)}
+    return markdown_table(lines, texts=4, headers=headers) if lines else ""
 
 
 def _ratio(line: dict[str, Any]) -> str:
