@@ -119,7 +119,7 @@ def test_pairs_that_are_not_positive_numbers_are_left_out():
 
 def test_equal_ratios_on_a_grid_have_the_interval_of_its_rounding():
     found = statistics.paired_ratio([0.01] * 5, [0.1] * 5, resolution=math.log(10))
-    error = math.sqrt(2 * math.log(10) ** 2 / 12 / 5)
+    error = math.sqrt(2 * math.log(10) ** 2 / 12)
     assert found.high == pytest.approx(10 * math.exp(stats.t.ppf(0.975, 4) * error))
     assert math.isnan(statistics.paired_ratio([0.01] * 5, [0.1] * 5).p)
 

@@ -28,6 +28,8 @@ COLOURS = {SUPPORTED: "#00755A", CONTRADICTED: "#B84A00", EQUIVALENT: "#005A94",
 SHADE, GREY = "#e8e8e8", "#666666"
 # Differences are shown linearly up to so many points, and logarithmically beyond.
 LINEAR_POINTS = 1.0
+# Ratios over a wider range than this have a tick at each power of ten only.
+MANY_TICKS = 50
 
 
 def claims_figure(claims: pd.DataFrame, title: str) -> Figure:
@@ -47,6 +49,9 @@ def claims_figure(claims: pd.DataFrame, title: str) -> Figure:
             for each, row in zip(places, rows, strict=True):
                 if row["unit"] == unit:
                     _draw(axes, each, row)
+            if unit == "ratio":
+                low, high = axes.get_xlim()
+                axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < MANY_TICKS * low else (1,)))
         first, last = axes_of[panels[0]], axes_of[panels[-1]]
         first.set(ylim=(place - 0.3, -0.7), yticks=places)
         first.set_yticklabels(labels, fontsize=8)
@@ -60,7 +65,6 @@ def _prepare(axes: Axes, unit: str) -> None:
     axes.tick_params(axis="y", length=0)
     if unit == "ratio":
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.axvline(1, color=GREY, linewidth=0.8)
         axes.set_xlabel("ratio")
@@ -104,7 +108,7 @@ def _write(first: Axes, last: Axes, place: float, row: Mapping[str, Any]) -> Non
     elif row["unit"] == "epochs" and row["reason"].startswith("Median"):
         words = row["reason"].partition(": ")[2].partition(".")[0]
     elif pd.isna(row["estimate"]):
-        words = "not enough runs"
+        words = "no figure"
     white = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
     if words:
         transform = first.get_yaxis_transform()
