@@ -247,5 +247,5 @@ def test_a_record_of_an_older_schema_is_refused(metrics):
     record = json.loads(metrics.read_text()) | {"record_version": 1}
     del record["cost"]["interruptions"]
     metrics.write_text(json.dumps(record))
-    with pytest.raises(RecordError, match="is a record of version 1, and this code reads version 5"):
+    with pytest.raises(RecordError, match="is a record of version 1, and this code reads version 6"):
         read_record(metrics)

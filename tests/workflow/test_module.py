@@ -66,7 +66,7 @@ def test_as_a_module_it_trains_and_reports_in_the_other_folder(outer):
     folder = outer()
     status, output = snakemake(folder)
     assert status == 0, output
-    assert "1 of 1 runs completed" in (folder / "summary.md").read_text()
+    assert "1 of 1 run completed" in (folder / "summary.md").read_text()
     assert json.loads((folder / "results/runs/adam/seed0/metrics.json").read_text())["study"] == "inner"
     status, output = snakemake(folder, "-n")
     assert "Nothing to be done" in output, output

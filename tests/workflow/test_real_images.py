@@ -12,7 +12,7 @@ ARCHIVE = Path(os.environ.get("ABLATION_CIFAR10_IMAGES", ROOT.parent / "shared/d
 
 STUDY = f"""\
 study: real
-data: {{name: images, path: {ARCHIVE}, train_images_per_class: 50}}
+data: {{name: images, path: {ARCHIVE}, validation_fraction: 0.0, train_images_per_class: 50}}
 seeds: [0]
 base: {{model: {{filters: [4, 6, 8]}}, epochs: 1}}
 variants:
