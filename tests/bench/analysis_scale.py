@@ -42,8 +42,18 @@ def config_of(runs: int) -> dict:
     names = [f"v{index}" for index in range(len(dropouts))]
     rows = [{"variant": name, "label": name, "reported": 80.0} for name in names]
     parts = [rows[start : start + ROWS_OF_TABLE] for start in range(0, len(rows), ROWS_OF_TABLE)][:TABLES]
+    claims = {
+        f"c{index}": {
+            "says": "A.",
+            "kind": "greater",
+            "table": f"t{index}",
+            "rows": [row["variant"] for row in part[:2]],
+        }
+        for index, part in enumerate(parts)
+    }
     return {
         "study": "scale",
+        "claims": claims,
         "data": {"name": "digits"},
         "seeds": SEEDS,
         "base": {"epochs": EPOCHS},
@@ -138,12 +148,30 @@ def measured(runs: int) -> list[dict]:
     steps = [
         timed("write_study", "write_study.py", "--configfile", "config.yaml", "--output", "results/study.json"),
         timed("list_runs", "list_runs.py", *of_study, "--output", runs_csv),
-        timed("compare, one table", "compare.py", *of_study, "--table", "t0", "--output", "results/tables/t0.csv"),
     ]
-    for table in list(study.tables)[1:]:
-        timed("compare", "compare.py", *of_study, "--table", table, "--output", f"results/tables/{table}.csv")
-    report = ("--runs", runs_csv, "--landscape", "results/landscape", "--output", "results/report.md")
-    return [*steps, timed("write_report", "write_report.py", *of_study, *report)]
+    tables = [compare(table) for table in study.tables]
+    landscape = ("--landscape", "results/landscape")
+    claims = ("--output", "results/tables/claims.csv", "results/tables/claims.tex", "results/claims.json")
+    report = ("--runs", runs_csv, *landscape, "--output", "results/report.md")
+    return [
+        *steps,
+        {"step": f"compare, {len(tables)} tables", "seconds": round(sum(tables), 2), "mb": 0},
+        timed("judge_claims", "judge_claims.py", *of_study, "--runs", runs_csv, *landscape, *claims),
+        timed("write_report", "write_report.py", *of_study, *report),
+    ]
+
+
+def compare(table: str) -> float:
+    """Seconds for the comparison and the two figures of a table."""
+    of_table = ("--study", "results/study.json", "--table", table)
+    csv, tex = (f"results/tables/{table}.{ending}" for ending in ("csv", "tex"))
+    figures = [f"results/figures/{table}{kind}.png" for kind in ("", "-curves")]
+    steps = [
+        timed("", "compare.py", *of_table, "--output", csv, tex),
+        timed("", "plot_comparison.py", *of_table, "--comparison", csv, "--output", figures[0]),
+        timed("", "plot_curves.py", *of_table, "--output", figures[1]),
+    ]
+    return sum(step["seconds"] for step in steps)
 
 
 def main() -> None:
