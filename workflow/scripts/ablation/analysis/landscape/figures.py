@@ -28,6 +28,8 @@ from ablation.config.study import Landscape, Study
 from ablation.escaping import for_figure
 
 GREY = "#444444"
+# Of the two models, which grey print keeps.
+LINES: dict[str, Any] = {COLOURS[0]: "-", COLOURS[1]: (0, (4, 1.2))}
 WIDTH: Final = 7.2
 # Characters of a caption beside each other in a figure.
 CAPTION_WIDTH = 108
@@ -349,7 +351,8 @@ def _trained_rates(rows: pd.DataFrame) -> list[float]:
 
 def _plot(axes: Axes, values: pd.Series, **look: Any) -> None:
     # A line of one point cannot be seen.
-    axes.plot(values.index, values, marker="o" if len(values) == 1 else "", **look)
+    marker = "o" if len(values) == 1 else ""
+    axes.plot(values.index, values, marker=marker, linestyle=LINES.get(look["color"], "-"), **look)
 
 
 def _fill(axes: Axes, low: pd.Series, high: pd.Series, **look: Any) -> None:
@@ -432,7 +435,8 @@ def _add_caption(figure: Figure, text: str) -> None:
 
 def _model_looks(landscape: Landscape) -> list[Artist]:
     return [
-        Patch(color=colour, label=for_figure(label)) for colour, label in zip(COLOURS, _labels(landscape), strict=False)
+        Line2D([], [], color=colour, linestyle=LINES[colour], linewidth=2.5, label=for_figure(label))
+        for colour, label in zip(COLOURS, _labels(landscape), strict=False)
     ]
 
 
