@@ -109,6 +109,7 @@ def test_averaged_weights_are_a_star_where_the_table_compares_them(study: Study,
     facts = curve_facts(study, table, results)
     star = line(training_curves(table_histories(table, results), "A", facts).axes[1], "averaged")
     assert (list(star.get_xdata()), list(star.get_ydata())) == ([4], [84.0])
+    assert "averaged weights" in legend_texts(training_curves(table_histories(table, results), "A", facts))
     facts = curve_facts(study, study.tables["optimizers"], results)
     assert all(np.isnan(fact.averaged) for fact in facts.values())
 
@@ -160,9 +161,10 @@ def test_more_labels_than_colours_can_be_told_apart(history: Callable) -> None:
     assert len(set(looks)) == len(names)
 
 
-def test_legend_lies_beside_the_panels(history: Callable) -> None:
-    names = [f"A rather long label of row {index}" for index in range(6)]
-    figure = training_curves({name: [history([2.0, 1.0], [40, 60])] for name in names}, "A")
+@pytest.mark.parametrize("words", [1, 6, 30])
+def test_legend_lies_beside_the_panels(history: Callable, words: int) -> None:
+    names = [f"{'A rather long label ' * words}of row {index}" for index in range(6)]
+    figure = training_curves({name: [history([2.0, 1.0], [40, 60])] for name in names}, "A title " * words)
     figure.draw_without_rendering()
     for legend in figure.legends:
         box = legend.get_window_extent()

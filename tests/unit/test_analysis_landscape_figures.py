@@ -305,7 +305,7 @@ def test_probes_that_left_the_numbers_are_gaps(study: Study) -> None:
 def test_runs_that_do_not_train_are_named_below_their_probes(study: Study) -> None:
     still = [probes_of(PLAIN, seed, [1.0], trains=False) for seed in (1, 2)]
     text = caption(probe_figure(pd.concat([probes_of(PLAIN, 0, [1.0]), *still]), "fast", study))
-    assert text.endswith(f"do not train, where a small value is not smoothness: {PLAIN}, seed 1 and 2.")
+    assert text.endswith(f"do not train, where a small value means little: {PLAIN}, seed 1 and 2.")
     assert "do not train" not in caption(probe_figure(probes_of(PLAIN, 0, [1.0]), "fast", study))
 
 
@@ -405,6 +405,21 @@ def write_csvs(frames: dict[str, pd.DataFrame], folder: Path) -> None:
     folder.mkdir(parents=True)
     for name, each in frames.items():
         each.assign(more=1).to_csv(folder / f"{name}.csv", index=False)
+
+
+def test_the_models_differ_in_their_lines_too(study: Study, frames: dict) -> None:
+    """Grey print keeps no colour."""
+    for name, figure in landscape_figures(frames, study).items():
+        shown = {
+            colour: {each.get_linestyle() for axes in figure.axes for each in axes.lines if is_curve(each, colour)}
+            for colour in COLOURS[:2]
+        }
+        assert shown == {COLOURS[0]: {"-"}, COLOURS[1]: {"--"}}, name
+
+
+def is_curve(line: Line2D, colour: str) -> bool:
+    """Neither points, nor a bar, nor the thin edges of a seed."""
+    return line.get_color() == colour and line.get_linestyle() != "None" and 0.5 < line.get_linewidth() < 2
 
 
 def run_script(study: Study, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,10 +61,24 @@ def test_without_a_published_accuracy_the_legend_has_none():
     assert [each.get_text() for each in legend.get_texts()] == ["one seed", "mean"]
 
 
-def test_a_row_without_a_run_says_so():
-    rows = [row("Adam", [88.0], baseline=True), row("SGD", [], diverged=3)]
+def test_a_row_without_a_run_says_so_beside_its_published_accuracy():
+    rows = [row("Adam", [88.0], baseline=True), row("SGD", [], diverged=3, reported=78.6)]
     left, _ = comparison_figure(comparison(*rows), "Optimizers", 0.75).axes
-    assert texts(left) == ["3 diverged, no completed run"]
+    assert "3 diverged, no completed run" in texts(left)
+    assert drawn(left, "D") == [(78.6,)]
+
+
+def test_how_many_seeds_a_row_has_is_written_beside_it():
+    rows = [row("Adam", [88.0, 89.0], baseline=True), row("SGD", [70.0])]
+    left, _ = comparison_figure(comparison(*rows), "Optimizers", 0.75).axes
+    assert sorted(texts(left)) == ["1", "2", "n"]
+
+
+def test_a_baseline_without_a_run_is_no_point():
+    rows = [row("Adam", [], baseline=True), row("SGD", [70.0])]
+    left, right = comparison_figure(comparison(*rows), "Optimizers", 0.75).axes
+    assert drawn(right, "o") == []
+    assert (len(left.get_xticks()) > 1, list(right.get_xticks())) == (True, [])
 
 
 @pytest.mark.parametrize("rows", [1, 12])
@@ -100,6 +114,21 @@ def test_each_claim_has_its_interval_and_its_verdict_as_a_sign_and_a_word():
     assert texts(ratios) == ["✓ supported", "? undecided", "✗ contradicted", "? undecided"]
     assert texts(points) == ["1,000 parameters", "no figure"]
     assert [each.get_text() for each in points.get_yticklabels()] == [each["says"] for each in CLAIMS_SHOWN]
+
+
+@pytest.mark.parametrize(
+    ("unit", "values"),
+    [("points", (0.5, 1.5)), ("points", (-23.0, 2.0)), ("ratio", (0.7, 0.95)), ("ratio", (0.01, 300.0))],
+)
+def test_every_axis_of_claims_has_several_ticks_with_numbers(unit, values):
+    low, high = values
+    shown = CLAIMS_SHOWN[0] | {"unit": unit, "estimate": (low + high) / 2, "low": low, "high": high}
+    figure = claims_figure(frame([shown], CLAIMS), "Claims")
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    left, right = axes.get_xlim()
+    labels = [tick.label1.get_text() for tick in axes.xaxis.get_major_ticks() if left <= tick.get_loc() <= right]
+    assert len(list(filter(None, labels))) >= 3
 
 
 def test_without_ratios_there_is_one_panel():
@@ -139,13 +168,24 @@ def test_the_confusion_matrix_is_in_percent_of_each_true_class(runs, tmp_path):
     (axes,) = figure.axes
     assert axes.images[0].get_array().tolist() == [[0.8, 0.2], [0.0, 1.0]]
     assert texts(axes) == ["80", "20", "100"]
-    assert "adam seed 1 (85.00 %)" in axes.get_title()
+    title = figure.get_suptitle()
+    assert "adam seed 1 (85.00 %)" in " ".join(title.split())
+    figure.draw_without_rendering()
+    box = figure._suptitle.get_window_extent()  # matplotlib has no public name for it
+    assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
     save(figure, [tmp_path / "confusion.png"])
+
+
+def test_a_class_without_a_test_image_is_an_empty_row(study, finish):
+    finish("adam", 0)
+    names = leave(Run("adam", 0), [[0, 0], [3, 7]])
+    finish("adam", 0, files=digests_of_files(Path(Run("adam", 0).directory), names))
+    assert texts(confusion_figure(load_runs(study)).axes[0]) == ["30", "70"]
 
 
 def test_filters_are_tiles_between_their_own_extremes(runs):
     tiles = [axes.images[0].get_array() for axes in filters_figure(runs).axes if axes.images]
-    assert len(tiles) == 8
+    assert len(tiles) == len(filters_figure(runs).axes) == 8
     assert all((tile.min(), tile.max()) == (0, 1) for tile in tiles)
 
 

@@ -15,10 +15,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from ablation.analysis.evidence import CONTRADICTED, EQUIVALENT, POINTS, SUPPORTED, UNDECIDED
-from ablation.analysis.figures import STYLE
+from ablation.analysis.figures import STYLE, wrapped_title
 from ablation.escaping import for_figure
 
 WIDTH, LINE_HEIGHT, SECTION_GAP = 8.4, 0.34, 0.3
@@ -26,9 +26,11 @@ SAYS_WIDTH = 46
 SIGNS = {SUPPORTED: "✓", CONTRADICTED: "✗", EQUIVALENT: "≈", UNDECIDED: "?"}
 COLOURS = {SUPPORTED: "#00755A", CONTRADICTED: "#B84A00", EQUIVALENT: "#005A94", UNDECIDED: "#666666"}
 SHADE, GREY = "#e8e8e8", "#666666"
-# Differences are shown linearly up to so many points, and logarithmically beyond.
+# Where differences are larger than this, they are shown linearly up to `LINEAR_POINTS` only, logarithmically beyond.
+LARGEST_LINEAR = 10.0
 LINEAR_POINTS = 1.0
-# Ratios over a wider range than this have a tick at each power of ten only.
+# The axis of ratios shows at least this range; beyond a range of `MANY_TICKS` it has ticks at powers of ten only.
+LEAST_RATIOS = (0.5, 2.0)
 MANY_TICKS = 50
 
 
@@ -39,7 +41,7 @@ def claims_figure(claims: pd.DataFrame, title: str) -> Figure:
         place += SECTION_GAP if index and row["section"] != rows[index - 1]["section"] else 0
         places.append(place)
         place += 1
-    labels = [textwrap.fill(for_figure(row["says"]), SAYS_WIDTH, max_lines=3) for row in rows]
+    labels = [for_figure(textwrap.fill(row["says"], SAYS_WIDTH, max_lines=3)) for row in rows]
     panels = [unit for unit in (POINTS, "ratio") if any(row["unit"] == unit for row in rows)] or [POINTS]
     with mpl.rc_context(STYLE | {"axes.grid.axis": "x"}):
         figure = Figure(figsize=(WIDTH, 1.1 + LINE_HEIGHT * max(place, 1)), layout=ConstrainedLayoutEngine(wspace=0.02))
@@ -49,15 +51,13 @@ def claims_figure(claims: pd.DataFrame, title: str) -> Figure:
             for each, row in zip(places, rows, strict=True):
                 if row["unit"] == unit:
                     _draw(axes, each, row)
-            if unit == "ratio":
-                low, high = axes.get_xlim()
-                axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < MANY_TICKS * low else (1,)))
+            _finish(axes, unit)
         first, last = axes_of[panels[0]], axes_of[panels[-1]]
         first.set(ylim=(place - 0.3, -0.7), yticks=places)
         first.set_yticklabels(labels, fontsize=8)
         for each, row in zip(places, rows, strict=True):
             _write(first, last, each, row)
-        figure.suptitle(for_figure(title), fontsize=10, weight="bold")
+        figure.suptitle(wrapped_title(title), fontsize=10, weight="bold")
     return figure
 
 
@@ -65,14 +65,24 @@ def _prepare(axes: Axes, unit: str) -> None:
     axes.tick_params(axis="y", length=0)
     if unit == "ratio":
         axes.set_xscale("log")
+    axes.axvline(1 if unit == "ratio" else 0, color=GREY, linewidth=0.8)
+
+
+def _finish(axes: Axes, unit: str) -> None:
+    """The scale, by what is on it."""
+    low, high = axes.get_xlim()
+    if unit == "ratio":
+        low, high = min(low, LEAST_RATIOS[0]), max(high, LEAST_RATIOS[1])
+        axes.set(xlim=(low, high), xlabel="ratio")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < MANY_TICKS * low else (1,)))
         axes.xaxis.set_minor_formatter(NullFormatter())
-        axes.axvline(1, color=GREY, linewidth=0.8)
-        axes.set_xlabel("ratio")
-    else:
+    elif max(-low, high) > LARGEST_LINEAR:
         axes.set_xscale("symlog", linthresh=LINEAR_POINTS)
-        axes.axvline(0, color=GREY, linewidth=0.8)
+        axes.set_xlabel(f"difference of accuracy (points;\nlogarithmic beyond {LINEAR_POINTS:g})")
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         axes.set_xlabel("difference of accuracy (points)")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
 
 
 def _draw(axes: Axes, place: float, row: Mapping[str, Any]) -> None:

@@ -17,8 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator, NullLocator
 
-from ablation.analysis.figures import COLOURS, STYLE
+from ablation.analysis.figures import COLOURS, STYLE, wrapped_title
 from ablation.escaping import for_figure
 
 WIDTH, ROW_HEIGHT = 7.2, 0.36
@@ -30,10 +31,10 @@ SPREAD = 0.22
 
 
 def comparison_figure(comparison: pd.DataFrame, title: str, margin: float) -> Figure:
-    """Rows from top to bottom as in the table. Left: a point a seed, and the mean; an open diamond is the published
+    """Rows from top to bottom as in the table. Left: a point a seed, the mean and n; an open diamond is the published
     accuracy. Right: the difference from the baseline with its 95 % interval; the band is the margin (points)."""
     rows = comparison.to_dict("records")
-    labels = [textwrap.fill(for_figure(row["label"]), LABEL_WIDTH, max_lines=3) for row in rows]
+    labels = [for_figure(textwrap.fill(row["label"], LABEL_WIDTH, max_lines=3)) for row in rows]
     height = sum(max(ROW_HEIGHT, 0.17 * (1 + label.count("\n"))) for label in labels)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 1.35 + height), layout=ConstrainedLayoutEngine(wspace=0.03))
@@ -43,7 +44,12 @@ def comparison_figure(comparison: pd.DataFrame, title: str, margin: float) -> Fi
             _draw_difference(right, place, row)
         left.set(ylim=(len(rows) - 0.4, -0.6), yticks=range(len(rows)), xlabel="top-1 accuracy (%)")
         left.set_yticklabels(labels)
-        for axes in (left, right):
+        _write_beside(left, -0.6, "n")
+        # An axis of nothing has no scale.
+        for axes, known in ((left, "mean"), (right, "difference")):
+            axes.xaxis.set_major_locator(
+                MaxNLocator(6, steps=[1, 2, 5, 10]) if comparison[known].notna().any() else NullLocator()
+            )
             axes.grid(visible=False, axis="y")
             axes.tick_params(axis="y", length=0)
             axes.margins(x=0.08)
@@ -54,15 +60,20 @@ def comparison_figure(comparison: pd.DataFrame, title: str, margin: float) -> Fi
 
 def _draw_accuracies(axes: Axes, place: int, row: Mapping[str, Any]) -> None:
     values = np.array(row["accuracies"].split(), dtype=float)
+    _write_beside(axes, place, str(row["n"]))
+    if not pd.isna(row["reported"]):
+        axes.plot(row["reported"], place, "D", color=COLOURS[1], markerfacecolor="none", markersize=6)
     if not len(values):
-        axes.plot([], [])
         axes.text(0.02, place, _nothing(row), transform=axes.get_yaxis_transform(), va="center", color=GREY, fontsize=8)
         return
     offsets = np.linspace(-SPREAD, SPREAD, len(values)) if len(values) > 1 else np.zeros(1)
     axes.plot(values, place + offsets, "o", color=POINTS, alpha=0.65, markersize=4, markeredgewidth=0)
     axes.plot([row["mean"]] * 2, [place - 0.32, place + 0.32], color=MEAN, linewidth=1.6, solid_capstyle="butt")
-    if not pd.isna(row["reported"]):
-        axes.plot(row["reported"], place, "D", color=COLOURS[1], markerfacecolor="none", markersize=6)
+
+
+def _write_beside(axes: Axes, place: float, text: str) -> None:
+    look: dict[str, Any] = {"va": "center", "ha": "left", "color": GREY, "fontsize": 8}
+    axes.text(1.02, place, text, transform=axes.get_yaxis_transform(), **look)
 
 
 def _nothing(row: Mapping[str, Any]) -> str:
@@ -72,7 +83,7 @@ def _nothing(row: Mapping[str, Any]) -> str:
 
 def _draw_difference(axes: Axes, place: int, row: Mapping[str, Any]) -> None:
     if row["baseline"]:
-        axes.plot(0, place, "o", color=MEAN, markersize=4.5)
+        axes.plot(0, place, "o" if row["n"] else "", color=MEAN, markersize=4.5)
         axes.annotate("baseline", (0, place), (6, 0), textcoords="offset points", va="center", color=GREY, fontsize=8)
     elif not pd.isna(row["difference"]):
         if not pd.isna(row["low"]):
@@ -82,7 +93,7 @@ def _draw_difference(axes: Axes, place: int, row: Mapping[str, Any]) -> None:
 
 def _finish_differences(axes: Axes, rows: list[dict[str, Any]], margin: float) -> None:
     axes.set_xlabel("difference from the baseline (points)")
-    axes.axvline(0, color=GREY, linewidth=0.8)
+    axes.axvline(0, color=GREY, linewidth=0.8, zorder=1)
     if len(rows) > 1:
         axes.axvspan(-margin, margin, color=MARGIN, zorder=0, linewidth=0)
     low, high = axes.get_xlim()
@@ -106,6 +117,6 @@ def _add_legend(figure: Figure, title: str, rows: list[dict[str, Any]], margin: 
         loc="outside upper center",
         ncols=len(looks),
         frameon=False,
-        title=for_figure(title),
+        title=wrapped_title(title),
         title_fontproperties={"weight": "bold", "size": 10},
     )

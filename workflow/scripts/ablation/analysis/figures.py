@@ -5,6 +5,7 @@ In: what `runs.load_results` has of them. Out: matplotlib figures, and files tha
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -32,6 +33,8 @@ TRAIN_LINE: Final = "--"
 BAND_STRENGTH = 0.18
 # Characters of the legend's font beside each other in a figure.
 LEGEND_WIDTH = 95
+# Of a label in it, and of a title.
+LABEL_WIDTH, TITLE_WIDTH = 80, 75
 # A linear axis cannot show losses that differ by more than this factor.
 LARGEST_LINEAR_RATIO = 20
 STYLE: dict[Any, Any] = {
@@ -117,7 +120,8 @@ def training_curves(histories: HistoriesByLabel, title: str, facts: Mapping[str,
     facts = facts or {}
     relative = len({fact.loss for fact in facts.values()}) > 1
     with mpl.rc_context(STYLE):
-        columns, lines = _legend_shape(list(histories))
+        labels = [textwrap.fill(label, LABEL_WIDTH, max_lines=2) for label in histories]
+        columns, lines = _legend_shape(labels)
         figure = Figure(figsize=(7.2, 3.2 + 0.2 * lines), layout=ConstrainedLayoutEngine(wspace=0.08))
         loss, accuracy = figure.subplots(1, 2)
         for axes, quantity in ((loss, "loss"), (accuracy, "accuracy")):
@@ -130,8 +134,8 @@ def training_curves(histories: HistoriesByLabel, title: str, facts: Mapping[str,
         if relative:
             loss.set_ylabel("loss / that after epoch 1")
         _finish_accuracy_axis(accuracy)
-        _add_title(figure, title)
-        _add_legend(figure, list(histories), columns)
+        _add_title(figure, title, averaged=any(np.isfinite(fact.averaged) for fact in facts.values()))
+        _add_legend(figure, labels, columns)
     return figure
 
 
@@ -226,10 +230,10 @@ def _finish_accuracy_axis(axes: Axes) -> None:
 
 
 def _legend_shape(labels: Sequence[str]) -> tuple[int, int]:
-    """Columns and lines of a legend of these labels as wide as the figure."""
-    widest = max(map(len, labels), default=1)
+    """Columns of a legend of these labels as wide as the figure, and how many lines of text one has."""
+    widest = max((len(line) for label in labels for line in label.split("\n")), default=1)
     columns = max(1, min(len(labels), LEGEND_WIDTH // (widest + 8)))
-    return columns, -(-len(labels) // columns)
+    return columns, -(-len(labels) // columns) * max((1 + label.count("\n") for label in labels), default=1)
 
 
 def legend_columns(labels: Sequence[str], most: int) -> int:
@@ -242,21 +246,28 @@ def legend_columns(labels: Sequence[str], most: int) -> int:
     return 1
 
 
-def _add_title(figure: Figure, title: str) -> None:
+def wrapped_title(title: str) -> str:
+    """A title in lines as wide as the figure."""
+    return for_figure(textwrap.fill(title, TITLE_WIDTH, max_lines=3))
+
+
+def _add_title(figure: Figure, title: str, averaged: bool) -> None:
     """Above the panels the title and what each kind of line is: one legend, since a figure's title would overlap it."""
     grey = "#444444"
-    kinds = [
+    kinds: list[Line2D | Patch] = [
         Line2D([], [], color=grey, linestyle=HELD_OUT_LINE, label="held-out images"),
         Line2D([], [], color=grey, linestyle=TRAIN_LINE, label="training images"),
         Patch(color=grey, alpha=BAND_STRENGTH, linewidth=0, label="range over seeds"),
     ]
+    if averaged:
+        kinds.append(Line2D([], [], color=grey, marker="*", markersize=10, linestyle="", label="averaged weights"))
     bold = {"weight": "bold", "size": 10}
     figure.legend(
         handles=kinds,
         loc="outside upper center",
-        ncols=3,
+        ncols=len(kinds),
         frameon=False,
-        title=for_figure(title),
+        title=wrapped_title(title),
         title_fontproperties=bold,
     )
 

@@ -19,17 +19,19 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from ablation.analysis.figures import BAND_STRENGTH, COLOURS, LARGEST_LINEAR_RATIO, STYLE, legend_columns
+from ablation.analysis.figures import BAND_STRENGTH, COLOURS, LARGEST_LINEAR_RATIO, STYLE, legend_columns, wrapped_title
 from ablation.analysis.landscape.files import ACCURACY, BANDS, LEARNING_RATES, probe_figure_names
 from ablation.analysis.runs import FINISHED
 from ablation.config.study import Landscape, Study
 from ablation.escaping import for_figure
 
 GREY = "#444444"
-# Of the two models, which grey print keeps.
-LINES: dict[str, Any] = {COLOURS[0]: "-", COLOURS[1]: (0, (4, 1.2))}
+# The looks of the two models, which grey print keeps.
+LINES: Final = ("-", (0, (4, 1.2)))
+MARKERS = ("o", "s")
+PLAIN_NUMBERS = FuncFormatter(lambda value, _: f"{value:g}")
 WIDTH: Final = 7.2
 # Characters of a caption beside each other in a figure.
 CAPTION_WIDTH = 108
@@ -77,9 +79,9 @@ def bands_figure(bands: pd.DataFrame, left_out: pd.DataFrame, study: Study) -> F
         shown = {"both": ("Both models", (0, 1)), "without": (labels[0], (0,)), "with": (labels[1], (1,))}
         for panel, (title, models) in shown.items():
             for index in models:
-                _draw_bands(panels[panel], edges[index], COLOURS[index])
+                _draw_bands(panels[panel], edges[index], index)
                 if len(models) == 1:
-                    _draw_edges(panels[panel], _of(bands, labels[index]), COLOURS[index])
+                    _draw_edges(panels[panel], _of(bands, labels[index]), index)
             _finish(panels[panel], "training step", "training loss", for_figure(title))
             panels[panel].set_ylim(bottom, top)
         _draw_width_ratio(panels["ratio"], bands, labels)
@@ -127,7 +129,7 @@ def probe_figure(probes: pd.DataFrame, pair: str, study: Study, path: str = "gra
         figure = _figure(5.6)
         for axes, (title, quantity, columns) in zip(figure.subplots(2, 2).flatten(), panels, strict=True):
             for index, label in enumerate(_labels(landscape)):
-                _draw_path(axes, _over_seeds(_of(probes, label), "step"), columns, COLOURS[index])
+                _draw_path(axes, _over_seeds(_of(probes, label), "step"), columns, index)
             _finish(axes, "training step", quantity, title)
             _use_log_axis(axes)
         _add_title(figure, f"{landscape.title}: {_setting(probes) or pair}", _path_looks(landscape))
@@ -206,21 +208,21 @@ def _over_seeds(rows: pd.DataFrame, by: str) -> pd.DataFrame:
     return pd.concat({"mean": grouped.mean(), "min": grouped.min(), "max": grouped.max()}, axis=1)
 
 
-def _draw_bands(axes: Axes, edges: pd.DataFrame, colour: str) -> None:
+def _draw_bands(axes: Axes, edges: pd.DataFrame, index: int) -> None:
     """The band of every step, and on it the edges of the smoothed one."""
     if edges.empty:
         return
     # Thousands of steps would make an SVG of megabytes.
-    _fill(axes, edges["min"], edges["max"], color=colour, alpha=RAW_STRENGTH, rasterized=True)
+    _fill(axes, edges["min"], edges["max"], color=COLOURS[index], alpha=RAW_STRENGTH, rasterized=True)
     for column in ("smoothed_min", "smoothed_max"):
-        _plot(axes, edges[column], color=colour, label=column)
+        _plot(axes, edges[column], label=column, **_line(index))
 
 
-def _draw_edges(axes: Axes, bands: pd.DataFrame, colour: str) -> None:
+def _draw_edges(axes: Axes, bands: pd.DataFrame, index: int) -> None:
     """The smoothed edges of every seed."""
     for _, of_seed in bands.groupby("seed"):
         for column in ("smoothed_min", "smoothed_max"):
-            axes.plot(of_seed["step"], of_seed[column], color=colour, linewidth=0.5, alpha=0.5, rasterized=True)
+            axes.plot(of_seed["step"], of_seed[column], color=COLOURS[index], linewidth=0.5, alpha=0.5, rasterized=True)
 
 
 def _draw_width_ratio(axes: Axes, bands: pd.DataFrame, labels: Sequence[str]) -> None:
@@ -234,6 +236,7 @@ def _draw_width_ratio(axes: Axes, bands: pd.DataFrame, labels: Sequence[str]) ->
         axes.plot(ratios.index, np.exp(np.log(ratios).mean(axis=1)), color="#000000", linewidth=1.2, label="ratio")
         axes.axhline(1, color=GREY, linewidth=0.8, linestyle=":")
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(PLAIN_NUMBERS)
     _finish(axes, "training step", "ratio of widths", for_figure(f"Width of the band: {labels[1]} / {labels[0]}"))
 
 
@@ -253,8 +256,10 @@ def _draw_largest_rates(axes: Axes, rows: pd.DataFrame, landscape: Landscape) ->
     _finish(axes, "", "largest learning rate that trains")
     if axes.has_data():
         axes.set_yscale("log")
-        axes.set(xlim=(-0.6, 1.6), xticks=(0, 1))
-        axes.set_xticklabels([textwrap.fill(for_figure(label), 12) for label in _labels(landscape)])
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.set(xlim=(-0.6, 1.6), xticks=(0, 1), yticks=pd.concat([rows["without"], rows["with"]]).dropna().unique())
+        axes.yaxis.set_major_formatter(PLAIN_NUMBERS)
+        axes.set_xticklabels([for_figure(textwrap.fill(label, 12)) for label in _labels(landscape)])
         axes.set_title("▲ at least; bar: median", fontsize=8, color=GREY)
 
 
@@ -263,10 +268,10 @@ def _draw_shift(axes: Axes, rows: pd.DataFrame, column: str, index: int) -> None
     if rows.empty:
         return
     medians = rows.groupby(["place", "seed"])[column].median()
-    marker = ("o", "s")[index]
-    axes.plot(medians.index.get_level_values("place"), medians, marker, color=COLOURS[index], alpha=0.5, label="seeds")
+    places = medians.index.get_level_values("place")
+    axes.plot(places, medians, MARKERS[index], color=COLOURS[index], alpha=0.5, label="seeds")
     means = np.exp(np.log(medians.where(medians > 0)).groupby(level="place").mean())
-    axes.plot(means.index, means, color=COLOURS[index], label="mean")
+    axes.plot(means.index, means, label="mean", **_line(index))
 
 
 def _draw_accuracies(axes: Axes, rows: pd.DataFrame, runs: pd.DataFrame, landscape: Landscape) -> None:
@@ -276,7 +281,7 @@ def _draw_accuracies(axes: Axes, rows: pd.DataFrame, runs: pd.DataFrame, landsca
         curve = _over_seeds(_of(rows, label), "epoch").xs("held_out_accuracy", axis=1, level=1)
         texts = [_draw_accuracy(axes, curve, index, landscape.accuracy_mark), _diverged(_of(runs, label))]
         text = "; ".join(filter(None, texts)) or "no finished run"
-        looks.append(Line2D([], [], color=COLOURS[index], label=for_figure(f"{label}: {text}")))
+        looks.append(Line2D([], [], label=for_figure(f"{label}: {text}"), **_line(index)))
     if axes.has_data():
         axes.axhline(landscape.accuracy_mark, color=GREY, linewidth=0.8, linestyle=":", label="mark")
     if len(runs):
@@ -290,7 +295,7 @@ def _draw_accuracy(axes: Axes, curve: pd.DataFrame, index: int, mark: float) -> 
     if curve.empty:
         return ""
     colour = COLOURS[index]
-    _plot(axes, curve["mean"], color=colour, label="mean")
+    _plot(axes, curve["mean"], label="mean", **_line(index))
     _fill(axes, curve["min"], curve["max"], color=colour, alpha=BAND_STRENGTH)
     reached = curve["mean"][curve["mean"] >= mark]
     if reached.empty:
@@ -310,19 +315,19 @@ def _diverged(runs: pd.DataFrame) -> str:
     return f"{count} of {len(runs)} runs diverged" if count else ""
 
 
-def _draw_path(axes: Axes, values: pd.DataFrame, columns: tuple[str, str], colour: str) -> None:
+def _draw_path(axes: Axes, values: pd.DataFrame, columns: tuple[str, str], index: int) -> None:
     """Between the means of two columns a band, or of one column a line; around it the range over seeds."""
     if values.empty:
         return
-    low, high = columns
+    (low, high), colour = columns, COLOURS[index]
     _fill(axes, values["min", low], values["max", high], color=colour, alpha=RANGE_STRENGTH)
     if low == high:
-        _plot(axes, values["mean", low], color=colour, label=low)
+        _plot(axes, values["mean", low], label=low, **_line(index))
         return
     _fill(axes, values["mean", low], values["mean", high], color=colour, alpha=MEAN_STRENGTH)
     # Where the two models' bands overlap, their edges tell them apart.
     for column in columns:
-        _plot(axes, values["mean", column], color=colour, linewidth=0.7, label=column)
+        _plot(axes, values["mean", column], linewidth=0.7, label=column, **_line(index))
 
 
 def _draw_last_accuracies(axes: Axes, rows: pd.DataFrame, index: int) -> None:
@@ -333,9 +338,11 @@ def _draw_last_accuracies(axes: Axes, rows: pd.DataFrame, index: int) -> None:
     completed, diverged = (rows[rows["status"] == status] for status in ("completed", "diverged"))
     # A learning rate at which every run diverged is a gap.
     curve = completed.groupby("learning_rate")["last_accuracy"].agg(["mean", "min", "max"]).reindex(rates)
-    axes.plot(curve.index, curve["mean"], color=colour, label="mean")
+    axes.plot(curve.index, curve["mean"], label="mean", **_line(index))
     axes.fill_between(curve.index, curve["min"], curve["max"], color=colour, alpha=BAND_STRENGTH, linewidth=0)
-    axes.plot(completed["learning_rate"], completed["last_accuracy"], "o", color=colour, alpha=0.7, label="runs")
+    axes.plot(
+        completed["learning_rate"], completed["last_accuracy"], MARKERS[index], color=colour, alpha=0.7, label="runs"
+    )
     # Below 0 and above 100 there is no accuracy.
     heights = np.full(len(diverged), -4.0 * (index + 1))
     axes.plot(diverged["learning_rate"], heights, "x", color=colour, markersize=6, label="diverged")
@@ -351,8 +358,7 @@ def _trained_rates(rows: pd.DataFrame) -> list[float]:
 
 def _plot(axes: Axes, values: pd.Series, **look: Any) -> None:
     # A line of one point cannot be seen.
-    marker = "o" if len(values) == 1 else ""
-    axes.plot(values.index, values, marker=marker, linestyle=LINES.get(look["color"], "-"), **look)
+    axes.plot(values.index, values, marker="o" if len(values) == 1 else "", **look)
 
 
 def _fill(axes: Axes, low: pd.Series, high: pd.Series, **look: Any) -> None:
@@ -426,18 +432,24 @@ def _add_title(figure: Figure, title: str, looks: Sequence[Artist]) -> None:
     bold = {"weight": "bold", "size": 10}
     columns = legend_columns([str(look.get_label()) for look in looks], most=4 if len(looks) < 5 else 3)
     place: dict[str, Any] = {"loc": "outside upper center", "ncols": columns}
-    figure.legend(handles=list(looks), frameon=False, title=for_figure(title), title_fontproperties=bold, **place)
+    figure.legend(handles=list(looks), frameon=False, title=wrapped_title(title), title_fontproperties=bold, **place)
 
 
 def _add_caption(figure: Figure, text: str) -> None:
     figure.supxlabel(for_figure(textwrap.fill(text, CAPTION_WIDTH)), fontsize=8, x=0.02, ha="left", color=GREY)
 
 
+def _line(index: int) -> dict[str, Any]:
+    """The line of the model at `index`."""
+    return {"color": COLOURS[index], "linestyle": LINES[index]}
+
+
+def _model_look(index: int, text: str, **look: Any) -> Line2D:
+    return Line2D([], [], label=for_figure(text), **_line(index), **look)
+
+
 def _model_looks(landscape: Landscape) -> list[Artist]:
-    return [
-        Line2D([], [], color=colour, linestyle=LINES[colour], linewidth=2.5, label=for_figure(label))
-        for colour, label in zip(COLOURS, _labels(landscape), strict=False)
-    ]
+    return [_model_look(index, label, linewidth=2.5) for index, label in enumerate(_labels(landscape))]
 
 
 def _band_looks(landscape: Landscape) -> list[Artist]:
@@ -462,10 +474,7 @@ def _accuracy_looks(landscape: Landscape) -> list[Artist]:
 
 def _shift_looks(landscape: Landscape) -> list[Artist]:
     return [
-        *(
-            Line2D([], [], color=colour, marker=marker, label=for_figure(label))
-            for colour, marker, label in zip(COLOURS, "os", _labels(landscape), strict=False)
-        ),
+        *(_model_look(index, label, marker=MARKERS[index]) for index, label in enumerate(_labels(landscape))),
         Line2D([], [], color=GREY, linestyle="", marker="o", alpha=0.5, label="one seed"),
         Line2D([], [], color=GREY, label="geometric mean"),
     ]
@@ -482,7 +491,7 @@ def _path_looks(landscape: Landscape) -> list[Artist]:
 def _rate_looks(landscape: Landscape, models: Sequence[pd.DataFrame]) -> list[Artist]:
     labels = [f"{label}: {_trains(rows)}" for label, rows in zip(_labels(landscape), models, strict=True)]
     return [
-        *(Line2D([], [], color=colour, label=for_figure(text)) for colour, text in zip(COLOURS, labels, strict=False)),
+        *(_model_look(index, text, marker=MARKERS[index]) for index, text in enumerate(labels)),
         Patch(color=GREY, alpha=BAND_STRENGTH, linewidth=0, label="range of completed runs"),
         Line2D([], [], color=GREY, linewidth=3, marker="s", label="every run trains"),
         Line2D([], [], color=GREY, linestyle="", marker="o", label="one run"),
@@ -538,7 +547,7 @@ def _path_caption(probes: pd.DataFrame, landscape: Landscape, path: str) -> str:
 def _untrained(probes: pd.DataFrame) -> str:
     runs = probes[~probes["trains"].fillna(True)].groupby("model", sort=False)["seed"]
     named = "; ".join(f"{model}, seed {_listed([str(seed) for seed in seeds.unique()])}" for model, seeds in runs)
-    return f" Among them are runs that do not train, where a small value is not smoothness: {named}." if named else ""
+    return f" Among them are runs that do not train, where a small value means little: {named}." if named else ""
 
 
 def _bands_caption(bands: pd.DataFrame, left_out: pd.DataFrame, study: Study) -> str:
