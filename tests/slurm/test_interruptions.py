@@ -20,7 +20,7 @@ RUN = "results/runs/long/seed0"
 TARGET = f"{RUN}/metrics.json"
 LONG = """\
 base: {model: {filters: [2, 3, 4]}, epochs: 150, scheduler: none}
-jobs: {mem_mb: 1500, runtime: 10, checkpoint_seconds: 10}
+jobs: {mem_mb: 2500, runtime: 10, checkpoint_seconds: 10}
 variants: {long: {}}
 """
 SHORT_LIMIT = LONG.replace("runtime: 10", "runtime: 1")
