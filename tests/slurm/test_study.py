@@ -37,7 +37,7 @@ GPUS = 4  # of the default partition
 
 SHORT = """\
 base: {model: {filters: [2, 3, 4]}, epochs: 2}
-jobs: {mem_mb: 1500}
+jobs: {mem_mb: 2500}
 variants: {sound: {}, doomed: {optimizer: sgd}}
 """
 
@@ -112,7 +112,7 @@ def test_a_failed_run_is_named_the_others_finish_and_its_target_reruns_it_alone(
 
 
 def test_a_job_out_of_memory_is_tried_again_with_more(new_project):
-    project = new_project("memory", SHORT.replace("1500", "500").replace("epochs: 2", "epochs: 100"))
+    project = new_project("memory", SHORT.replace("2500", "500").replace("epochs: 2", "epochs: 100"))
     status, output = project.run("results/runs/sound/seed0/metrics.json")
     assert status == 0, output
     tries = project.history("ReqMem", "State")

@@ -9,7 +9,7 @@ from .conftest import SubmititProject
 
 STUDY = """\
 base: {model: {filters: [2, 3, 4]}, epochs: 2}
-jobs: {mem_mb: 1500}
+jobs: {mem_mb: 2500}
 variants: {adam: {}, sgd: {optimizer: sgd}, slow: {optimizer: {learning_rate: 1.0e-5}}}
 """
 
@@ -46,7 +46,7 @@ def test_submit_py_trains_as_one_array_what_snakemake_then_finds_done(project):
 
 def test_packs_of_seeds(project):
     config = project.folder / "config/study.yaml"
-    config.write_text(config.read_text().replace("mem_mb: 1500", "mem_mb: 1500, pack_seeds: true"))
+    config.write_text(config.read_text().replace("mem_mb: 2500", "mem_mb: 2500, pack_seeds: true"))
     status, output = project.submit("--variants", "adam")
     assert status == 0, output
     wait_for_jobs(project)
@@ -64,7 +64,7 @@ def test_packs_of_seeds(project):
 
 def test_a_job_out_of_memory_says_so_and_is_tried_with_more(project):
     config = project.folder / "config/study.yaml"
-    config.write_text(config.read_text().replace("mem_mb: 1500", "mem_mb: 500").replace("epochs: 2", "epochs: 100"))
+    config.write_text(config.read_text().replace("mem_mb: 2500", "mem_mb: 500").replace("epochs: 2", "epochs: 100"))
     status, output = project.run("results/runs/adam/seed0/metrics.json")
     assert status == 0, output
     tries = project.history("ReqMem", "State")

@@ -5,8 +5,8 @@ import logging
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from ablation.cluster.failures import Failure, ShortFailures
 from ablation.config.texts import RESUMES, SNAKEMAKE_OPTIONS, study_options
+from ablation.overview.terminal import Failure, ShortFailures
 
 RUN = "results/runs/adam/seed0"
 EPOCHS = "started\nepoch 1/2\n"
@@ -52,7 +52,7 @@ def test_what_a_log_holds_does_nothing_to_the_terminal(failure, tmp_path):
     shown = failure(f"{EPOCHS}error: {RUN}: \x1b[2Jgone\a")
     record = logging.LogRecord("snakemake", logging.ERROR, "", 0, "", None, None)
     vars(record).update(event=LogEvent.JOB_ERROR, output=[f"{RUN}/metrics.json"], log=[f"{RUN}/train.log"], rule_msg="")
-    text = ShortFailures(logging.Formatter()).format(record)
+    text = ShortFailures().format(record)
     assert text.splitlines()[1] == r"  \x1b[2Jgone\x07"
     assert text.splitlines()[2:] == shown[2:]
 

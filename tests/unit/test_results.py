@@ -32,7 +32,7 @@ def code_kept(record: RunRecord) -> str | None:
 
 
 def finished(study: Study, run: Run) -> bool:
-    return is_finished(run, study.matrix.settings[run.variant], None, keep=False)
+    return is_finished(run, study, None)
 
 
 def test_a_finished_run(study: Study, record: RunRecord) -> None:

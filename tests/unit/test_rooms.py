@@ -16,6 +16,7 @@ ROOMS = {
     "runs": {"config", "data", "training"},
     "cluster": {"config", "data", "runs"},
     "analysis": {"config", "data", "runs"},
+    "overview": {"config", "data", "runs", "cluster"},
 }
 FILES = [file for room in ROOMS for file in sorted((PACKAGE / room).rglob("*.py"))]
 

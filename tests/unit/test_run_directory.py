@@ -14,6 +14,7 @@ from ablation.config.loading import load_study
 from ablation.config.settings import RunSettings
 from ablation.runs import directory as run_directory
 from ablation.runs.directory import weights_name
+from ablation.runs.lock import locked
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,7 +68,7 @@ def test_a_file_system_without_locks_is_told_and_goes(tmp_path, monkeypatch, cap
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with run_directory.locked(tmp_path):
+    with locked(tmp_path):
         assert (tmp_path / "run.lock").read_text().startswith("process ")
     assert "run.lock: cannot be locked (No locks available): make sure that only one job" in capsys.readouterr().out
 

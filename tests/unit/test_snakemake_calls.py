@@ -8,6 +8,7 @@ from snakemake.dag import DAG
 from snakemake.jobs import Job, Reason
 from snakemake.modules import WorkflowModifier
 from snakemake.scheduling.job_scheduler import JobScheduler
+from snakemake.settings.types import OutputSettings
 from snakemake.workflow import Workflow
 from snakemake_executor_plugin_slurm import Executor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
@@ -53,7 +54,8 @@ def test_without_config_files_it_is_the_default(tmp_path):
             Workflow,
             ["configfiles", "config_settings", "modifier", "executor_plugin", "workdir_init", "scheduler", "dag"],
         ),
-        (Workflow, ["is_main_process", "current_basedir"]),
+        (Workflow, ["is_main_process", "current_basedir", "output_settings"]),
+        (OutputSettings, ["verbose", "printshellcmds", "debug_dag", "dryrun"]),
         (WorkflowModifier, ["parent_modifier"]),
         (JobScheduler, ["_executor"]),
         (DAG, ["needrun_jobs", "reason"]),

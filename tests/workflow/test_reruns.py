@@ -116,7 +116,7 @@ def at(project, folder):
 
 def jobs(project, *arguments):
     """What Snakemake would run: the jobs' messages; none where there is nothing to be done."""
-    output = project.snakemake("-n", *arguments, config=CONFIG).stdout
+    output = project.snakemake("-np", *arguments, config=CONFIG).stdout
     messages = re.findall(r"^(?:Job \d+: )(.*)$", output, re.MULTILINE)
     assert messages or "Nothing to be done" in output, output
     return messages

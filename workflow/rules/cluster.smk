@@ -42,4 +42,7 @@ onstart:
             cluster.check_requests(submitted, "profiles/submitit/config.yaml")
     except cluster.ClusterError as error:
         raise WorkflowError(for_terminal(error))
+    last_call.remember(CONFIGFILES or [DEFAULT_STUDY], OVERRIDES, os.environ[SNAKEMAKE_OPTIONS])
+    if not snakemake_calls.uses_own_words(workflow):
+        print(TERMINAL.begin([job.output for job in jobs], f"python {SCRIPTS}/status.py --watch"), file=sys.stderr)
     finished_runs.forget(snakemake_calls.forced_outputs(workflow))

@@ -21,6 +21,8 @@ from ablation.cluster import slurm as cluster, snakemake_calls
 from ablation.cluster.jobs import ids_that_run, train_options
 from ablation.config import matrix
 from ablation.config.study import Probing
+from ablation.overview import last_call, terminal
+from ablation.overview.audit import chosen as choose_audited
 from ablation.data.identity import data_identity
 from ablation.data.image_files import DataError
 from ablation.config.loading import load_study
@@ -55,7 +57,8 @@ config["report_title"] = for_rst(study.title or study.study)
 
 # What `snakemake` has to be told to run this study again, for the commands that messages and report name.
 OPTIONS = study_options([] if CONFIGFILES == [DEFAULT_STUDY] else CONFIGFILES, OVERRIDES if CONFIGFILES else {})
-snakemake_calls.shorten_failures()
+TERMINAL = terminal.StudyTerminal(study, dry_run=workflow.output_settings.dryrun)
+snakemake_calls.let_speak(terminal.ShortFailures() if snakemake_calls.uses_own_words(workflow) else TERMINAL)
 
 DATA_PARTS = [
     "train",

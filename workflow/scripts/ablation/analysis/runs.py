@@ -20,11 +20,10 @@ from pydantic import ValidationError
 from ablation.analysis.frames import frame
 from ablation.config import matrix
 from ablation.config.matrix import Run
-from ablation.config.settings import RunSettings, batch_problem, changes, spec
+from ablation.config.settings import RunSettings, batch_problem
 from ablation.config.study import Study
 from ablation.config.texts import snakemake_command
 from ablation.data.arrays import Description
-from ablation.runs.provenance import training_digest
 from ablation.runs.records import (
     HISTORY,
     HISTORY_COLUMNS,
@@ -34,7 +33,7 @@ from ablation.runs.records import (
     read_file_of,
     read_record,
 )
-from ablation.runs.results import prepared_data
+from ablation.runs.results import is_of_other_code, other_run, prepared_data
 from ablation.runs.step_trace import read_steps
 
 FINISHED = ("completed", "diverged")
@@ -122,7 +121,7 @@ def load_results(study: Study, chosen: Iterable[Run] | None = None) -> Results:
     """
     data, settings = prepared_data(study), study.matrix.settings
     runs = matrix.runs(study) if chosen is None else chosen
-    loaded = {run: _load(run, settings[run.variant], data) for run in runs}
+    loaded = {run: _load(run, study, data) for run in runs}
     return Results(
         runs=frame([_row(run, each, settings[run.variant]) for run, each in loaded.items()], COLUMNS),
         histories={(run.variant, run.seed): each.history for run, each in loaded.items() if each.history is not None},
@@ -130,10 +129,11 @@ def load_results(study: Study, chosen: Iterable[Run] | None = None) -> Results:
     )
 
 
-def _load(run: Run, settings: RunSettings, data: Description | None) -> LoadedRun:
+def _load(run: Run, study: Study, data: Description | None) -> LoadedRun:
+    settings = study.matrix.settings[run.variant]
     try:
         record = read_record(run.metrics)
-        if problem := _outdated(record, settings, data):
+        if problem := other_run(record, study, data.digest if data else None):
             return LoadedRun("outdated", problem)
         history = read_history(run.directory, record)
         trace = read_steps(run.directory, record) if settings.record_steps else None
@@ -143,15 +143,6 @@ def _load(run: Run, settings: RunSettings, data: Description | None) -> LoadedRu
         return LoadedRun("missing")
     except RecordError as error:
         return LoadedRun("damaged", str(error))
-
-
-def _outdated(record: RunRecord, settings: RunSettings, data: Description | None) -> str:
-    """Why a record is none of these settings, or of these data; else nothing."""
-    if changed := changes_text(record.spec, spec(settings)):
-        return f"made with other settings: {changed}"
-    if data and data.digest != record.origin.data_digest:
-        return f"made with other data than those of digest {data.digest}"
-    return ""
 
 
 def read_history(directory: str | PurePath, record: RunRecord) -> pd.DataFrame:
@@ -192,12 +183,7 @@ def accuracy_fluctuation(history: pd.DataFrame | None) -> float:
 
 def code_of(record: RunRecord | ProbeRecord, settings: RunSettings, *, probed: bool = False) -> str:
     """Whether the code that made a record is that of today."""
-    return CURRENT if record.origin.code_digest == training_digest(settings, probed=probed) else EARLIER
-
-
-def changes_text(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Settings that differ between two specs, as `key then → now`; empty where they are the same."""
-    return ", ".join(f"{key} {old} → {new}" for key, (old, new) in changes(then, now).items())
+    return EARLIER if is_of_other_code(record, settings, probed=probed) else CURRENT
 
 
 def _figures(record: RunRecord) -> dict[str, Any]:

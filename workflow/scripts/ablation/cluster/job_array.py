@@ -48,11 +48,11 @@ def chosen(kind: str, wanted: Sequence[Any] | None, valid: Sequence[Any]) -> lis
 
 def left_to_do(study: Study, runs: Sequence[matrix.Run]) -> list[matrix.Run]:
     """The runs that are neither finished nor in the queue; says which are."""
-    data, settings = digest_of_data(study), study.matrix.settings
+    data = digest_of_data(study)
     queued = {name for job in refresh() if job.state == "running" for name in job.name.split()}
     left = []
     for run in runs:
-        if is_finished(run, settings[run.variant], data, keep=study.keep):
+        if is_finished(run, study, data):
             print(f"{run.directory}: is finished")
         elif name_of(study, run) in queued:
             print(f"{run.directory}: is in the queue already")

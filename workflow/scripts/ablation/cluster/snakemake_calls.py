@@ -10,13 +10,11 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from snakemake.common.configfile import load_configfile
 from snakemake.logging import DefaultFormatter, logger
 from snakemake.utils import update_config
-
-from ablation.cluster.failures import ShortFailures, is_no_repetition
 
 
 def given_config(workflow: Any, config: dict[str, Any], default: str) -> tuple[list[str], dict[str, Any]]:
@@ -64,13 +62,31 @@ def jobs_to_submit(workflow: Any) -> list[Any]:
     return [job for job in jobs_to_run(workflow) if not job.is_local]
 
 
-def shorten_failures() -> None:
-    """Say on the terminal what matters of a failed job, unless Snakemake was told to show the logs."""
+class Speaker(Protocol):
+    """A formatter and filter of messages, which may use Snakemake's own formatter."""
+
+    of_snakemake: logging.Formatter
+
+    def filter(self, record: logging.LogRecord) -> bool: ...
+
+    def format(self, record: logging.LogRecord) -> str: ...
+
+
+def uses_own_words(workflow: Any) -> bool:
+    """Whether Snakemake was asked for its own messages, or this is a job, or a module of another workflow."""
+    asked = workflow.output_settings
+    is_part = not workflow.is_main_process or workflow.modifier.parent_modifier is not None
+    return is_part or asked.verbose or asked.printshellcmds or asked.debug_dag
+
+
+def let_speak(speaker: Speaker) -> None:
+    """Say on the terminal what this speaker says, unless Snakemake was told to show the logs of failed jobs."""
     for handler in terminals():
         formatter = handler.formatter
         if isinstance(formatter, DefaultFormatter) and not formatter.show_failed_logs:
-            handler.setFormatter(ShortFailures(formatter))
-            handler.addFilter(is_no_repetition)
+            speaker.of_snakemake = formatter
+            handler.setFormatter(speaker)  # type: ignore[arg-type]
+            handler.addFilter(speaker.filter)
 
 
 def terminals() -> list[logging.Handler]:

@@ -167,6 +167,11 @@ def changes(then: Partial, now: Partial) -> dict[str, tuple[Any, Any]]:
     return {key: (one, other) for key, (one, other) in pairs.items() if one != other}
 
 
+def changes_text(then: Partial, now: Partial) -> str:
+    """`optimizer.learning_rate 0.001 → 0.002, code ...`: what differs between two specs; empty where nothing does."""
+    return ", ".join(f"{key} {old} → {new}" for key, (old, new) in changes(then, now).items())
+
+
 def component_fields(settings: type[Strict]) -> dict[str, type[Component]]:
     """The fields that are components, with their kinds."""
     kinds = {name: field.annotation for name, field in settings.model_fields.items()}

@@ -171,6 +171,13 @@ class JobOptions(Strict):
     pack_seeds: bool = Field(False, description="train all seeds of a variant side by side, in one job")
 
 
+class Audit(Strict):
+    """Which finished runs `snakemake audit` trains again."""
+
+    runs: PositiveInt = Field(3, le=1000, description="how many, chosen at random")
+    seed: Seed = Field(0, description="of that choice: another one chooses others")
+
+
 class Study(Strict):
     """A whole study: one YAML file, or one that `extends` another."""
 
@@ -193,6 +200,7 @@ class Study(Strict):
     )
     jobs: JobOptions = JobOptions()
     notes: tuple[Text, ...] = Field((), description="decisions that the report prints")
+    audit: Audit = Audit()
     partial: bool = Field(False, description="report on the finished runs only")
     keep: bool = Field(False, description="keep runs that earlier training code finished; the report names them")
 

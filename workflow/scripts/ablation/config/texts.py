@@ -16,7 +16,7 @@ MAX_NAMES = 100
 # Snakemake hands names of files and values of `--config` to the shell of a cluster's job without quoting these.
 UNSAFE_IN_SHELL = "'\"\\$`\n"
 # Keys of a config on which no result depends.
-OF_NO_RESULT = ("partial", "keep", "jobs")
+OF_NO_RESULT = ("partial", "keep", "jobs", "audit")
 # What a run says that was interrupted.
 RESUMES = "the same command resumes it"
 # The environment variable with the options that Snakemake was called with for this study and this cluster.

@@ -15,14 +15,14 @@ from typing import Any
 
 import torch
 
-from ablation.config.settings import changes
+from ablation.config.settings import changes_text
 from ablation.escaping import for_terminal
 from ablation.files import atomic_write, read_file
+from ablation.runs.records import CHECKPOINT
 
 FORMAT = "ablation checkpoint 1, sha256"
 # Raise it when the state, such as `state_dict` of the training or of a part of it, holds something else than before.
 STATE_VERSION = 6
-NEWEST = "checkpoint.pt"
 PREVIOUS = "checkpoint.previous.pt"
 DAMAGED = "checkpoint.damaged.pt"
 
@@ -36,7 +36,7 @@ class Checkpoints:
 
     def __init__(self, directory: Path, identity: Mapping[str, Any]):
         self.identity = {**identity, "checkpoint version": STATE_VERSION}
-        self.newest = directory / NEWEST
+        self.newest = directory / CHECKPOINT
         self.previous = directory / PREVIOUS
 
     def write(self, state: Mapping[str, Any]) -> None:
@@ -64,7 +64,7 @@ class Checkpoints:
             path.replace(path.with_name(DAMAGED))
             print(f"{path.name} is damaged ({error}); it is kept as {DAMAGED}", flush=True)
             return None
-        differing = differences(state["identity"], self.identity)
+        differing = changes_text(state["identity"], self.identity)
         if differing:
             print(for_terminal(f"{path.name} is of another run, so it is not used: {differing}"), flush=True)
             return None
@@ -88,10 +88,5 @@ def read_state(path: Path) -> dict[str, Any]:
 
 def remove_checkpoints(directory: Path) -> None:
     """The run is done, or starts from its beginning."""
-    for name in (NEWEST, PREVIOUS):
+    for name in (CHECKPOINT, PREVIOUS):
         (directory / name).unlink(missing_ok=True)
-
-
-def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """`optimizer.learning_rate 0.001 -> 0.002, code ...`: what differs between two runs' identities; else nothing."""
-    return ", ".join(f"{key} {old} -> {new}" for key, (old, new) in changes(then, now).items())

@@ -1,26 +1,16 @@
-"""What a run leaves behind: the weights' files, `history.csv`, `steps.npz` and, last of all, `metrics.json`.
-
-One process at a time works in a run's directory: it holds the lock on `run.lock`, which names it.
-"""
+"""What a run leaves behind: the weights' files, `history.csv`, `steps.npz` and, last of all, `metrics.json`."""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
 from io import BytesIO
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 import torch
 
 from ablation.config.kinds import Activation
 from ablation.config.settings import RunSettings
-from ablation.files import atomic_write, remove_unfinished
+from ablation.files import atomic_write
 from ablation.training.loop import Weights
 
 
@@ -33,50 +23,6 @@ def weights_name(kind: str, settings: RunSettings, accuracy: float) -> str:
     first = activation if isinstance(activation, Activation) else settings.model
     choices = (first, settings.loss, settings.optimizer, settings.scheduler)
     return "_".join([kind, *(choice.display_name for choice in choices), f"{round(accuracy * 100)}.pth"])
-
-
-class LockedError(RuntimeError):
-    """Another process works in the run's directory."""
-
-
-@contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Lock the directory for this process. The system releases the lock when the process ends, however it ends.
-
-    Raises:
-        LockedError: another process has it, on this machine or on another that shares the file system.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    with open(directory / "run.lock", "a+", encoding="utf-8") as lock:
-        _acquire(lock)
-        lock.truncate(0)
-        lock.write(_this_process())
-        lock.flush()
-        remove_unfinished(directory)
-        yield
-        lock.truncate(0)
-
-
-def _acquire(lock: TextIO) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        lock.seek(0)
-        holder = lock.read() or "another process"
-        raise LockedError(
-            f"in use by {holder}. Two would overwrite each other's work: wait for that one, or end it"
-        ) from error
-    except OSError as error:
-        print(
-            f"{lock.name}: cannot be locked ({error.strerror}): make sure that only one job at a time runs here",
-            flush=True,
-        )
-
-
-def _this_process() -> str:
-    job = os.environ.get("SLURM_JOB_ID")
-    where = f"{socket.gethostname()}, SLURM job {job}" if job else socket.gethostname()
-    return f"process {os.getpid()} on {where}, since {datetime.now():%Y-%m-%d %H:%M:%S}"
 
 
 def clear(directory: Path) -> None:

@@ -26,8 +26,9 @@ from ablation.runs import directory as run_directory
 from ablation.runs.checkpoint import Checkpoints, remove_checkpoints
 from ablation.runs.energy import EnergyMeter
 from ablation.runs.interruption import RESUME_LATER, Listener, RunInterruptedError, SafePoints
+from ablation.runs.lock import LockedError
 from ablation.runs.progress import Progress, device_name, threads_on
-from ablation.runs.provenance import git_commit, training_digest, versions
+from ablation.runs.provenance import git_commit, training_digest, training_files, versions
 from ablation.runs.records import Origin
 from ablation.training.data import Data, PreparedDataError
 from ablation.training.device import PrecisionError, check_precision, prepare_device
@@ -38,7 +39,7 @@ from ablation.training.steps import CaptureError
 WHAT_IS_KEPT = "What was trained is kept in the last checkpoint; once that is fixed, resume with:"
 # What the user can fix, told in one sentence.
 REFUSALS = (
-    *(ValidationError, SpecError, ConfigError, PreparedDataError, run_directory.LockedError),
+    *(ValidationError, SpecError, ConfigError, PreparedDataError, LockedError),
     *(PrecisionError, CaptureError),
 )
 
@@ -154,6 +155,7 @@ def origin(context: RunContext, data: Data) -> Origin:
         git_commit=git_commit(),
         code_digest=training_digest(context.settings, probed=context.probed),
         data_digest=data.digest,
+        code_files=training_files(context.settings, probed=context.probed),
     )
 
 

@@ -6,11 +6,11 @@ import argparse
 import math
 
 from ablation.config.settings import spec
-from ablation.runs import directory as run_directory
 from ablation.runs import job
 from ablation.runs.checkpoint import remove_checkpoints
 from ablation.runs.energy import EnergyMeter
 from ablation.runs.interruption import Listener
+from ablation.runs.lock import locked
 from ablation.runs.records import ProbeRecord, write_record
 from ablation.training.data import Data, load_data
 from ablation.training.loop import Training
@@ -29,7 +29,7 @@ def probe_run(arguments: argparse.Namespace) -> None:
     listener = Listener()
     listener.listen()
     context = job.start(arguments, arguments.run, listener, probed=True)
-    with run_directory.locked(context.directory):
+    with locked(context.directory):
         data = load_data(arguments.data, context.device)
         clock, energy = Clock(context.device), EnergyMeter.of(context.device)
         training = Training.start(context.settings, data, context.seed, context.device)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from ablation.runs.log import duration
 from ablation.training.loop import EpochRow, Training
 
 
@@ -42,13 +43,6 @@ class Progress:
             f"  {duration(elapsed / epochs_now * (self.epochs - epoch))} left",
             flush=True,
         )
-
-
-def duration(seconds: float) -> str:
-    """Hours, minutes and seconds, as in 1:02:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def device_name(device: torch.device) -> str:

@@ -12,7 +12,7 @@ import ast
 import hashlib
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -42,11 +42,28 @@ class Definition:
 
 def training_digest(settings: RunSettings, *, probed: bool = False) -> str:
     """Digest of the code that trains such a run: 16 hex digits."""
-    return _training_digest(frozenset(type(component) for component in settings.components()), probed)
+    return _training_digest(_kinds(settings), probed)
 
 
 @cache
 def _training_digest(components: frozenset[type], probed: bool) -> str:
+    return _digest(_training_code(components, probed))
+
+
+def training_files(settings: RunSettings, *, probed: bool = False) -> dict[str, str]:
+    """The digest of what such a run uses of each file of code, by `<folder>/<file>`: 8 hex digits."""
+    by_file: dict[Path, dict[Definition, str]] = {}
+    for each, text in _training_code(_kinds(settings), probed).items():
+        by_file.setdefault(each.file, {})[each] = text
+    return {f"{file.parent.name}/{file.name}": _digest(texts)[:8] for file, texts in sorted(by_file.items())}
+
+
+def _kinds(settings: RunSettings) -> frozenset[type]:
+    return frozenset(type(component) for component in settings.components())
+
+
+@cache
+def _training_code(components: frozenset[type], probed: bool) -> dict[Definition, str]:
     roots = [Definition(SCRIPTS / file, name) for file, names in (LOOP, DEVICE, PROBE)[: 2 + probed] for name in names]
     files = {each: Path(str(sys.modules[each.__module__].__file__)) for each in components}
     roots += [Definition(file, each.__name__) for each, file in files.items()]
@@ -55,19 +72,19 @@ def _training_digest(components: frozenset[type], probed: bool) -> str:
     def is_mathematics(file: Path) -> bool:
         return any(map(file.is_relative_to, MATHEMATICS if file.is_relative_to(SCRIPTS) else own))
 
-    return _digest(roots, is_mathematics, _Silenced)
+    return _used(roots, is_mathematics, _Silenced)
 
 
 @cache
 def script_digest(script: str) -> str:
     """Digest of a script and of everything of ours that it refers to: comments, docstrings and layout do not count."""
-    return _digest(_all_of(SCRIPTS / script, _WithoutDocstrings), lambda file: True, _WithoutDocstrings)
+    return _digest(_used(_all_of(SCRIPTS / script, _WithoutDocstrings), lambda file: True, _WithoutDocstrings))
 
 
-def _digest(
+def _used(
     roots: Iterable[Definition], follows: Callable[[Path], bool], reader: Callable[[], _WithoutDocstrings]
-) -> str:
-    """Digest of these definitions and of all that they refer to, in files that it follows."""
+) -> dict[Definition, str]:
+    """These definitions and all that they refer to, in files that it follows, each with its text."""
     pending, seen = list(roots), dict[Definition, str]()
     while pending:
         each = pending.pop()
@@ -81,7 +98,11 @@ def _digest(
             pending.append(module.imports[each.name])
         else:
             pending += _all_of(each.file, reader)
-    lines = sorted(f"{each.file.name} {each.name}\n{text}" for each, text in seen.items())
+    return seen
+
+
+def _digest(code: Mapping[Definition, str]) -> str:
+    lines = sorted(f"{each.file.name} {each.name}\n{text}" for each, text in code.items())
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 

@@ -22,6 +22,7 @@ from ablation.training.outcome import FiniteModel, ProbedStep, Score, TestScores
 
 RECORD_VERSION: Literal[6] = 6
 HISTORY = "history.csv"
+CHECKPOINT = "checkpoint.pt"
 CONFUSION = "confusion.csv"
 FILTERS = "filters.npy"
 HISTORY_COLUMNS = (
@@ -68,7 +69,11 @@ class Cost(FiniteModel):
 
 
 class Origin(FiniteModel):
-    """How the run was made. `threads` are those of the processor that computed it; None on a GPU."""
+    """How the run was made. `threads` are those of the processor that computed it; None on a GPU.
+
+    `code_files` has the digest of what the run uses of each file, which tells where `code_digest` differs; older
+    records have none.
+    """
 
     device: str
     threads: int | None
@@ -76,6 +81,7 @@ class Origin(FiniteModel):
     git_commit: str | None
     code_digest: str
     data_digest: str
+    code_files: dict[str, str] = Field(default_factory=dict)
 
 
 class RunRecord(FiniteModel):
@@ -156,13 +162,14 @@ Record = TypeVar("Record", RunRecord, ProbeRecord)
 
 def write_record(path: str | Path, record: RunRecord | ProbeRecord) -> None:
     """Write `metrics.json` or `probe.json` whole, with its checksum."""
-    checked = record.model_copy(update={"checksum": checksum(record)})
+    checked = record.model_copy(update={"checksum": checksum(record.model_dump_json())})
     write_text(path, checked.model_dump_json(indent=2) + "\n")
 
 
-def checksum(record: RunRecord | ProbeRecord) -> str:
-    """The SHA-256 of all that a record says but its own checksum, however the JSON is laid out."""
-    content = json.loads(record.model_dump_json(exclude={"checksum"}))
+def checksum(record: str | bytes) -> str:
+    """The SHA-256 of all that the JSON of a record says but its own checksum, however it is laid out."""
+    content = json.loads(record)
+    content.pop("checksum", None)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -188,8 +195,8 @@ def read_probe(path: str | Path) -> ProbeRecord:
 
 def _read(path: str | Path, kind: type[Record]) -> Record:
     seed_folder = Path(path).absolute().parent
-    record = _parse(path, kind)
-    if record.checksum != checksum(record):
+    record, content = _parse(path, kind)
+    if record.checksum != checksum(content):
         raise RecordError(f"{path}: the file is damaged, its checksum is another: {_delete(path)}")
     if (seed_folder.parent.name, seed_folder.name) != (record.variant, f"seed{record.seed}"):
         raise RecordError(f"{path} is the record of variant {record.variant}, seed {record.seed}: {_delete(path)}")
@@ -200,9 +207,10 @@ def _delete(path: str | Path) -> str:
     return f"delete it and run `{snakemake_command(path)}`"
 
 
-def _parse(path: str | Path, kind: type[Record]) -> Record:
+def _parse(path: str | Path, kind: type[Record]) -> tuple[Record, bytes]:
     try:
-        return kind.model_validate_json(read_file(path))
+        content = read_file(path)
+        return kind.model_validate_json(content), content
     except FileNotFoundError:
         raise
     except OSError as error:

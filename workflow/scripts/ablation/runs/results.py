@@ -11,13 +11,13 @@ from typing import Any
 from ablation.config.grid import is_identifier
 from ablation.config.matrix import Run
 from ablation.config.plain_yaml import ConfigError
-from ablation.config.settings import RunSettings, spec
-from ablation.config.study import Study
+from ablation.config.settings import RunSettings, changes_text, spec
+from ablation.config.study import Probing, Study
 from ablation.data.arrays import Description, PreparedDataError, read_description
 from ablation.escaping import for_shell
 from ablation.files import read_file
-from ablation.runs.provenance import training_digest
-from ablation.runs.records import RecordError, read_probe, read_record
+from ablation.runs.provenance import training_digest, training_files
+from ablation.runs.records import ProbeRecord, RecordError, RunRecord, read_probe, read_record
 
 
 def check_results(study: Study, results: Path = Path("results")) -> None:
@@ -60,14 +60,42 @@ def digest_of_data(study: Study) -> str | None:
     return data.digest if data else None
 
 
-def is_finished(run: Run, settings: RunSettings, data: str | None, *, keep: bool) -> bool:
+def other_run(record: RunRecord | ProbeRecord, study: Study, data: str | None) -> str:
+    """Why a record is none of the study's settings, or of the data of this digest; else nothing."""
+    then, now = record.spec, spec(study.matrix.settings[record.variant])
+    if isinstance(record, ProbeRecord):
+        probing = study.landscape.probe if study.landscape else Probing()
+        then = then | {"every": record.every, "step_sizes": record.step_sizes}
+        now = now | {"every": probing.every, "step_sizes": probing.step_sizes}
+    if changed := changes_text(then, now):
+        return f"made with other settings: {changed}"
+    if data not in (None, record.origin.data_digest):
+        return f"made with other data than those of digest {data}"
+    return ""
+
+
+def is_of_other_code(record: RunRecord | ProbeRecord, settings: RunSettings, *, probed: bool = False) -> bool:
+    """Whether the code that made a record is not that of today."""
+    return record.origin.code_digest != training_digest(settings, probed=probed)
+
+
+def other_code(record: RunRecord | ProbeRecord, settings: RunSettings, *, probed: bool = False) -> str:
+    """How the code that made a record differs from today's, file by file; nothing where it does not."""
+    if not is_of_other_code(record, settings, probed=probed):
+        return ""
+    then, now = record.origin.code_files, training_files(settings, probed=probed)
+    changed = sorted(file for file in {*then, *now} if then.get(file) != now.get(file))
+    return f"made by other code{': ' if then else ''}{', '.join(changed if then else [])}"
+
+
+def is_finished(run: Run, study: Study, data: str | None) -> bool:
     """Whether a run has a result that Snakemake would keep: of these settings, data and, but for `keep`, code."""
     try:
         record = read_record(run.metrics)
     except (FileNotFoundError, RecordError):
         return False
-    same_run = record.spec == spec(settings) and data in (None, record.origin.data_digest)
-    return same_run and (keep or record.origin.code_digest == training_digest(settings))
+    of_code = study.keep or not is_of_other_code(record, study.matrix.settings[run.variant])
+    return of_code and not other_run(record, study, data)
 
 
 def code_of_finished(paths: Iterable[str], settings: Mapping[str, Any], data: str | None) -> str | None:

@@ -16,6 +16,7 @@ from ablation.runs import finished, job, records, step_trace
 from ablation.runs.checkpoint import remove_checkpoints
 from ablation.runs.energy import EnergyMeter
 from ablation.runs.interruption import Listener
+from ablation.runs.lock import locked
 from ablation.runs.progress import peak_memory
 from ablation.runs.side_by_side import train_side_by_side
 from ablation.training.data import Data, load_data
@@ -44,7 +45,7 @@ def train_for_users(arguments: argparse.Namespace, directory: Path, listener: Li
 def train_run(arguments: argparse.Namespace, directory: Path, listener: Listener) -> None:
     """Train, then write weights, history and, last of all, the record."""
     context = job.start(arguments, directory, listener)
-    with run_directory.locked(directory):
+    with locked(directory):
         data = load_data(arguments.data, context.device)
         if finished.put_back(directory, wanted(context, data, keep=arguments.keep)):
             return

@@ -20,13 +20,12 @@ import pandas as pd
 from ablation.analysis.frames import frame
 from ablation.analysis.landscape.bands import landscape_of, trains
 from ablation.analysis.landscape.files import TABLES
-from ablation.analysis.runs import Histories, changes_text, code_of
+from ablation.analysis.runs import Histories, code_of
 from ablation.config import matrix
 from ablation.config.matrix import Run
-from ablation.config.settings import spec
 from ablation.config.study import Study
 from ablation.runs.records import ProbedStep, ProbeRecord, RecordError, read_probe
-from ablation.runs.results import digest_of_data
+from ablation.runs.results import digest_of_data, other_run
 
 
 class LoadedProbe(NamedTuple):
@@ -73,22 +72,9 @@ def _load_probe(study: Study, run: Run) -> LoadedProbe:
         return LoadedProbe("missing")
     except RecordError as error:
         return LoadedProbe("damaged", str(error))
-    changed = _changed(record, study)
-    if changed:
-        return LoadedProbe("outdated", f"made with other settings: {changed}")
-    if digest_of_data(study) not in (None, record.origin.data_digest):
-        return LoadedProbe("outdated", "made with other data")
+    if problem := other_run(record, study, digest_of_data(study)):
+        return LoadedProbe("outdated", problem)
     return LoadedProbe("completed", record=record)
-
-
-def _changed(record: ProbeRecord, study: Study) -> str:
-    """Settings of the run, and of the probing, that are not those of the study now."""
-    probing = landscape_of(study).probe
-    now = spec(study.matrix.settings[record.variant])
-    return changes_text(
-        record.spec | {"every": record.every, "step_sizes": record.step_sizes},
-        now | {"every": probing.every, "step_sizes": probing.step_sizes},
-    )
 
 
 def _same_as_run(record: ProbeRecord, history: pd.DataFrame | None) -> Any:

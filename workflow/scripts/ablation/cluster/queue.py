@@ -1,0 +1,46 @@
+"""What of ours is in SLURM's queue: one call of squeue. No torch."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+
+from ablation.cluster.jobs import job_name, read_jobs
+
+# Snakemake's executor names a job's rule and wildcards in its comment.
+COMMENT = re.compile(r"rule_(?P<rule>train|train_more_seeds|probe)_wildcards_(?P<variant>[a-z0-9-]+)(_(?P<seed>\d+))?$")
+RULES = {"train_more_seeds": "train"}
+FORMAT = "%i|%T|%r|%Z|%k"
+
+
+def queued_jobs(study: str) -> dict[str, str]:
+    """What the user's jobs of this folder and study wait for, by their names as of `job_name`: SLURM's reason.
+
+    A job of all seeds of a variant names none. One that SLURM has started is starting: once it trains, its folder says
+    so. Empty where there is no SLURM, or it does not answer.
+    """
+    submitted = {job.job_id: job.name for job in read_jobs() if job.state == "running"}
+    found: dict[str, str] = {}
+    for line in _queue():
+        job, state, reason, folder, comment = line.split("|", 4)
+        if os.path.realpath(folder) != os.getcwd() and job not in submitted:
+            continue
+        waits_for = reason if state == "PENDING" else "starting"
+        found |= dict.fromkeys(_names(comment, submitted.get(job, ""), study), waits_for)
+    return found
+
+
+def _names(comment: str, name: str, study: str) -> list[str]:
+    if found := COMMENT.match(comment):
+        return [job_name(study, RULES.get(found["rule"], found["rule"]), found["variant"], found["seed"] or "")]
+    return [each.replace("-train_more_seeds-", "-train-") for each in name.split()]
+
+
+def _queue() -> list[str]:
+    command = ["squeue", "--me", "--array", "--noheader", f"--format={FORMAT}"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return answer.stdout.splitlines() if answer.returncode == 0 else []
