@@ -22,7 +22,12 @@ FILES = {
 
 
 def forget():
-    for cached in (provenance.script_digest, provenance._training_digest, provenance._module):
+    for cached in (
+        provenance.script_digest,
+        provenance._training_code,
+        provenance._training_digest,
+        provenance._module,
+    ):
         cached.cache_clear()
 
 

@@ -1,18 +1,6 @@
 # `snakemake audit` trains some finished runs again, beside the results, and tells how many repeat bit for bit.
 
 
-def audited(path):
-    """A function for this file of each run that the audit chose."""
-
-    def of_runs(wildcards):
-        try:
-            return [path.format(variant=run.variant, seed=run.seed) for run in choose_audited(study)]
-        except ValueError as error:
-            raise WorkflowError(f"{error}. Run `{snakemake_command()}` first.")
-
-    return of_runs
-
-
 use rule train as train_again with:
     input:
         data=rules.prepare_data.output.description,
@@ -41,8 +29,8 @@ use rule train as train_again with:
 
 rule audit:
     input:
-        finished=audited("results/runs/{variant}/seed{seed}/metrics.json"),
-        again=audited("results/audit/{variant}/seed{seed}/metrics.json"),
+        finished=files_of_audit("results/runs/{variant}/seed{seed}/metrics.json"),
+        again=files_of_audit("results/audit/{variant}/seed{seed}/metrics.json"),
     output:
         "results/audit.md",
     log:

@@ -22,7 +22,7 @@ from ablation.cluster.jobs import ids_that_run, train_options
 from ablation.config import matrix
 from ablation.config.study import Probing
 from ablation.overview import last_call, terminal
-from ablation.overview.audit import chosen as choose_audited
+from ablation.overview.audit import chosen
 from ablation.data.identity import data_identity
 from ablation.data.image_files import DataError
 from ablation.config.loading import load_study
@@ -176,3 +176,15 @@ def metrics_of_landscape(wildcards):
 
 def probes_of_landscape(wildcards):
     return finished(run.probe for run in matrix.probed_runs(study))
+
+
+def files_of_audit(path):
+    """A function for this file of each run that the audit trains again."""
+
+    def of_runs(wildcards):
+        try:
+            return [path.format(variant=run.variant, seed=run.seed) for run in chosen(study)]
+        except ValueError as error:
+            raise WorkflowError(f"{error}. Run `{snakemake_command()}` first.")
+
+    return of_runs

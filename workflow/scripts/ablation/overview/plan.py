@@ -129,13 +129,13 @@ def advice(study: Study, states: Sequence[State], need: Demand) -> list[str]:
     minutes = max(used, need.longest / 60)
     if minutes * SHORT > jobs.runtime:
         lines.append(
-            f"jobs: runtime: {jobs.runtime} min is short: the longest run takes about {rough(60 * minutes)}. A job that "
-            f"reaches its limit resumes in a second one; {_rounded(minutes * SHORT)} would do."
+            f"jobs: runtime: {jobs.runtime} min is short: the longest run takes about {rough(60 * minutes)}. A job "
+            f"that reaches its limit resumes in a second one; {_rounded(minutes * SHORT)} would do."
         )
     elif minutes and minutes * LONG < jobs.runtime and jobs.runtime > SHORTEST_LIMIT:
         lines.append(
-            f"jobs: runtime: {jobs.runtime} min is much: the longest run takes about {rough(60 * minutes)}, and short jobs "
-            f"start sooner; {max(_rounded(minutes * SHORT), 5)} would do."
+            f"jobs: runtime: {jobs.runtime} min is much: the longest run takes about {rough(60 * minutes)}, and short "
+            f"jobs start sooner; {max(_rounded(minutes * SHORT), 5)} would do."
         )
     return lines + _advice_on_memory(study, states)
 
