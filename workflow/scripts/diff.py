@@ -1,14 +1,11 @@
 """Say in what two runs differ: settings, code, environment, data and result, and the first epoch in which they part.
 
     python workflow/scripts/diff.py results/runs/adam/seed0 results/runs/sgd/seed0
-
-Ends with status 1 where the second run does not repeat the first bit for bit.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +22,6 @@ def main() -> None:
     with errors_for_users():
         found = compare(*arguments.runs)
     print(for_terminal(text_of(found)))
-    sys.exit(not found.repeats)
 
 
 def text_of(found: Comparison) -> str:

@@ -66,7 +66,7 @@ def measure(study: Study, states: Sequence[State]) -> Mapping[str, float]:
 
 def show(study: Study, states: Sequence[State], speeds: Speeds, at_a_time: int) -> None:
     console = Console(highlight=False, soft_wrap=True)
-    need = plan.demand(study, states, speeds, at_a_time)
+    need = plan.demand(states, speeds, at_a_time)
     console.print(plan.variants_table(study, states, speeds))
     for line in plan.grouped(plan.reasons_of(states), study):
         console.print(f"\n{line}", markup=False)

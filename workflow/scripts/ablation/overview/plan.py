@@ -98,7 +98,7 @@ class Demand:
     longest: float
 
 
-def demand(study: Study, states: Sequence[State], speeds: Speeds, at_a_time: int) -> Demand:
+def demand(states: Sequence[State], speeds: Speeds, at_a_time: int) -> Demand:
     """What the runs that are not finished take, so many at a time."""
     open_states = [state for state in states if state.status not in FINISHED]
     left = speeds.left(open_states)

@@ -175,7 +175,7 @@ class StudyTerminal(ShortFailures):
             return []
         to_train = [State(job, "waiting") for job in jobs]
         speeds = Speeds(self.study, states_without_queue(self.study, islice(jobs_of(self.study), MAX_STATES)))
-        need = plan.demand(self.study, to_train, speeds, plan.runs_at_a_time(self.study))
+        need = plan.demand(to_train, speeds, plan.runs_at_a_time(self.study))
         return [plan.demand_text(need)]
 
 

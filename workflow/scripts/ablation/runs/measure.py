@@ -52,12 +52,12 @@ def _seconds_of(work: Callable[[], object], device: torch.device) -> float:
     """The mean time of a call, over about a second of them, after a first one."""
     work()
     _wait_for(device)
-    start, calls = time.perf_counter(), 0
-    while time.perf_counter() - start < SECONDS:
+    start, calls, seconds = time.perf_counter(), 0, 0.0
+    while not calls or seconds < SECONDS:
         work()
         _wait_for(device)
-        calls += 1
-    return (time.perf_counter() - start) / calls
+        calls, seconds = calls + 1, time.perf_counter() - start
+    return seconds / calls
 
 
 def _wait_for(device: torch.device) -> None:

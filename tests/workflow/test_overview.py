@@ -1,0 +1,148 @@
+"""What a user sees of a study before, while and after it runs."""
+
+import json
+import re
+import subprocess
+import time
+
+import pytest
+from tests.workflow.conftest import ENVIRONMENT, wait_for, warm_python
+
+RUN = "results/runs/adam/seed0"
+
+
+def script(project, name, *arguments):
+    return subprocess.run(
+        [warm_python(), f"workflow/scripts/{name}", *arguments],
+        cwd=project.folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_line_a_finished_run_tells_its_accuracy_and_the_time_left(finished):
+    record = json.loads(finished.read(f"{RUN}/metrics.json"))
+    accuracy = record["best"]["test_accuracy"]
+    lines = finished.result.stdout.splitlines()
+    (begin,) = [line for line in lines if "to train, and" in line]
+    assert begin.startswith("6 runs to train, and ")
+    assert begin.endswith("python workflow/scripts/status.py --watch")
+    told = [line for line in lines if re.match(r"\[\d/6\]", line)]
+    assert len(told) == 6
+    (adam,) = [line for line in told if "adam, seed 0" in line]
+    assert re.match(rf"\[\d/6\] adam, seed 0: {accuracy:.2f} % in [\d.]+ s", adam)
+    assert sum("diverged in epoch" in line for line in told) == 2
+    assert all("; about " in line for line in told[:-1])
+    assert "left" not in told[-1]
+
+
+def test_the_end_names_the_report_and_there_is_no_noise(finished):
+    assert "Report: results/report.html" in finished.result.stdout
+    for noise in ("Select jobs", "Execute", "Building DAG", "Provided cores", "steps (", "jobid", "Reason"):
+        assert noise not in finished.result.stdout
+    assert "Select jobs to execute" in "".join(
+        log.read_text() for log in (finished.folder / ".snakemake/log").glob("*.log")
+    )
+
+
+def test_snakemake_s_own_words_are_there_when_asked_for(finished):
+    assert "Job stats" in finished.snakemake("-np", "--forceall").stdout
+
+
+def test_a_dry_run_tells_what_would_run_and_why(finished, tmp_path):
+    copied = finished.copy(tmp_path / "copy")
+    path = copied.folder / "config/tiny.yaml"
+    path.write_text(path.read_text().replace("sgd: {optimizer: sgd}", "sgd: {optimizer: {name: sgd, momentum: 0.5}}"))
+    (copied.folder / RUN / "metrics.json").unlink()
+    told = copied.snakemake("-n").stdout
+    assert "  2 runs, made with other settings: optimizer.momentum 0.9 → 0.5: sgd\n" in told
+    assert "  1 run, no result yet: adam (seed 0)\n" in told
+    assert re.search(r"  without training: .*list_runs", told)
+    assert re.search(r"About [\d.]+ s of training, [\d.]+ s with \d runs? at a time", told)
+
+
+def test_a_dry_run_of_a_forced_run_gives_snakemake_s_reason(finished):
+    told = finished.snakemake("-n", "--force", f"{RUN}/metrics.json").stdout
+    assert "  1 run, Forced execution: adam (seed 0)\n" in told
+
+
+def test_status_and_plan_are_about_the_study_of_the_last_call(finished):
+    status = script(finished, "status.py")
+    assert status.returncode == 0, status.stderr
+    assert "A tiny study\n6 of 6 runs finished, 2 diverged\nNothing is left to train." in status.stdout
+    assert re.search(r"exploding +diverged +diverged", status.stdout)
+    plan = script(finished, "plan.py")
+    assert "Nothing is left to train." in plan.stdout
+    assert "jobs: runtime: 240 min is much" in plan.stdout
+
+
+def test_a_failed_run_ends_the_status_with_one(finished, tmp_path):
+    copied = finished.copy(tmp_path / "copy")
+    (copied.folder / RUN / "metrics.json").unlink()
+    with (copied.folder / RUN / "train.log").open("a") as log:
+        log.write(f"error: {RUN}: no space left\n")
+    status = script(copied, "status.py")
+    assert status.returncode == 1
+    assert (
+        "adam, seed 0: no space left\n  log:   results/runs/adam/seed0/train.log\n  rerun: snakemake" in status.stdout
+    )
+    (command,) = re.findall(r"rerun: snakemake (.*)", status.stdout)
+    assert copied.snakemake(*command.split(), config="config/tiny.yaml").returncode == 0
+    assert script(copied, "status.py").returncode == 0
+
+
+@pytest.fixture
+def long(project):
+    """A study of one run of many epochs, being trained."""
+    (project.folder / "config/tiny.yaml").write_text(
+        "study: long\ndata: {name: digits}\nseeds: [0]\nbase: {model: {filters: [2, 3, 4]}, epochs: 1000}\n"
+        "variants: {adam: {}}\n"
+    )
+    command = [warm_python(), "-m", "snakemake", f"{RUN}/metrics.json", "--configfile", "config/tiny.yaml"]
+    process = subprocess.Popen(command, cwd=project.folder, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+    yield project
+    process.terminate()
+    process.wait()
+
+
+def test_a_running_run_is_shown_with_its_epoch_and_the_time_left(long):
+    log = long.folder / RUN / "train.log"
+    wait_for(lambda: log.exists() and "epoch   2/1000" in log.read_text())
+    found = json.loads(script(long, "status.py", "--json").stdout)
+    (run,) = found["runs"]
+    assert (run["status"], run["epochs"]) == ("running", 1000)
+    assert run["epoch"] >= 2
+    assert run["seconds_left"] > 0
+    shown = script(long, "status.py").stdout
+    assert re.search(r"adam, seed 0 +\d+/1000 +[\d.]+ % ", shown)
+    assert "left with 1 at a time" in shown
+
+
+def test_a_watched_status_ends_with_ctrl_c(finished):
+    command = [warm_python(), "workflow/scripts/status.py", "--watch", "--seconds", "0.2"]
+    process = subprocess.Popen(command, cwd=finished.folder, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
+    time.sleep(3)
+    process.send_signal(2)
+    assert "6 of 6 runs finished" in process.communicate(timeout=30)[0]
+    assert process.returncode == 0
+
+
+def test_an_audit_trains_finished_runs_again_and_they_repeat(finished, tmp_path):
+    copied = finished.copy(tmp_path / "copy")
+    result = copied.snakemake("audit", "--config", 'audit={"runs": 2}')
+    assert result.returncode == 0, result.stdout
+    assert "2 runs to train" in result.stdout
+    assert len(re.findall(r", again: ", result.stdout)) == 2
+    assert "Audit: 2 of 2 finished runs, trained again, repeat bit for bit. More in results/audit.md" in result.stdout
+    assert "repeats bit for bit" in copied.read("results/audit.md")
+    assert "Nothing to be done" in copied.snakemake("audit", "--config", 'audit={"runs": 2}').stdout
+    assert "Nothing to be done" in copied.snakemake("-n").stdout
+
+
+def test_an_audit_without_a_finished_run_is_refused_in_a_sentence(project):
+    result = project.snakemake("audit")
+    assert result.returncode != 0
+    assert "no run of this study is finished, so there is none to audit. Run `snakemake" in result.stdout
+    assert "Traceback" not in result.stdout
