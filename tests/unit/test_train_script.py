@@ -158,7 +158,7 @@ def test_out_of_memory_names_the_run_and_the_command(monkeypatch, error):
 
 
 def test_a_new_run_clears_what_an_earlier_one_left_but_its_log(tmp_path):
-    old = ["metrics.json", "history.csv", "best_model_ReLU_MSELoss_SGD_StepLR_1000.pth", "train.log"]
+    old = ["metrics.json", "model.json", "history.csv", "best_model_ReLU_MSELoss_SGD_StepLR_1000.pth", "train.log"]
     for name in old:
         (tmp_path / name).touch()
     run_directory.clear(tmp_path)

@@ -19,6 +19,7 @@ RUNS = [(variant, seed) for variant in ("adam", "sgd", "exploding") for seed in 
 WRITTEN = {
     *(
         "metrics.json",
+        "model.json",
         "history.csv",
         "train.log",
         "run.lock",

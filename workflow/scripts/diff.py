@@ -1,6 +1,6 @@
 """Say in what two runs differ: settings, code, environment, data and result, and the first epoch in which they part.
 
-    python workflow/scripts/diff.py results/runs/adam/seed0 results/runs/sgd/seed0
+python workflow/scripts/diff.py results/runs/adam/seed0 results/runs/sgd/seed0
 """
 
 from __future__ import annotations

@@ -54,9 +54,11 @@ class CNNTanh(CNN):
     display_name = "CNN-tanh"
 
     def build(self, images: ImageShape, classes: int) -> nn.Module:
-        from torch.nn import Sequential, Tanh
+        from torch.nn import Tanh
 
-        return Sequential(super().build(images, classes), Tanh())
+        from ablation.components.networks import cnn
+
+        return cnn(self, images, classes).append(Tanh())
 
 
 class VGGA(Model):

@@ -24,7 +24,7 @@ def flat_size(width: int, images: ImageShape, halvings: int) -> int:
     return width * (images.height // 2**halvings) * (images.width // 2**halvings)
 
 
-def cnn(settings: CNN, images: ImageShape, classes: int) -> nn.Module:
+def cnn(settings: CNN, images: ImageShape, classes: int) -> nn.Sequential:
     """Blocks of convolution and max pool, then two hidden linear layers with dropout and a linear one."""
     widths = (images.channels, *settings.filters)
     blocks = [

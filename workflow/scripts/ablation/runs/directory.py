@@ -35,6 +35,7 @@ def clear(directory: Path) -> None:
         "steps.npz",
         "confusion.csv",
         "filters.npy",
+        "model.json",
     ):
         (directory / name).unlink(missing_ok=True)
     for weights in directory.glob("*_model_*.pth"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -44,6 +45,16 @@ def check_results(study: Study, results: Path = Path("results")) -> None:
 def data_folder(study: Study) -> Path:
     """The folder of the study's prepared data."""
     return Path("results", "data", study.data.name)
+
+
+def components_of(results: Path) -> tuple[str, ...]:
+    """The files of the study's own components, which were given from the folder that `results` is in; none where there
+    is no study."""
+    try:
+        study = Study.model_validate_json(read_file(results / "study.json"))
+    except (OSError, ValueError):
+        return ()
+    return tuple(os.path.normpath(results / ".." / file) for file in study.components)
 
 
 def prepared_data(study: Study) -> Description | None:

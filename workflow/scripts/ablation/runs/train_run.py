@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ablation.config.kinds import ImageShape
 from ablation.config.settings import spec
 from ablation.data.arrays import read_description
 from ablation.runs import directory as run_directory
@@ -17,11 +18,13 @@ from ablation.runs.checkpoint import remove_checkpoints
 from ablation.runs.energy import EnergyMeter
 from ablation.runs.interruption import Listener
 from ablation.runs.lock import locked
+from ablation.runs.model_file import MODEL, ModelFile, WeightsKind, layers_of, write_model
 from ablation.runs.progress import peak_memory
 from ablation.runs.side_by_side import train_side_by_side
 from ablation.training.data import Data, load_data
-from ablation.training.loop import Training
+from ablation.training.loop import Training, Weights
 from ablation.training.meters import Clock, StepTrace
+from ablation.training.outcome import Score
 
 
 def train_runs(arguments: argparse.Namespace) -> int:
@@ -52,7 +55,7 @@ def train_run(arguments: argparse.Namespace, directory: Path, listener: Listener
         clock, energy = Clock(context.device), EnergyMeter.of(context.device)
         training = Training.start(context.settings, data, context.seed, context.device)
         job.train_on(context, training, data, clock, energy)
-        files = save_all(directory, training, read_description(arguments.data).classes)
+        files = save_all(directory, training, data.image_shape, read_description(arguments.data).classes)
         done = record(context, training, data, cost(training, clock, energy, len(data.train)), files)
         if len(arguments.run) > 1:
             records.write_record(directory / finished.COPY, done)
@@ -90,21 +93,18 @@ def record(
     )
 
 
-def save_all(directory: Path, training: Training, classes: Sequence[str]) -> dict[str, str]:
+def save_all(directory: Path, training: Training, images: ImageShape, classes: Sequence[str]) -> dict[str, str]:
     """Write everything but the record; return the files' names by what they hold."""
     outcome, files = training.outcome, {"history": records.HISTORY}
     records.write_history(directory / records.HISTORY, outcome.history)
     if training.trace is not None:
         files["steps"] = step_trace.STEPS
         save_steps(directory / step_trace.STEPS, training.trace)
-    models = {
-        "averaged_model": (outcome.averaged, outcome.averaged_weights),
-        "best_model": (outcome.best, outcome.best_weights),
-    }
-    for kind, (score, weights) in models.items():
-        if score is not None and weights is not None:
-            files[kind] = run_directory.weights_name(kind, training.settings, score.test_accuracy)
-            run_directory.save_weights(directory / files[kind], weights)
+    weights = save_weights(directory, training)
+    files |= {f"{kind}_model": name for kind, name in weights.items()}
+    if weights:
+        files["model"] = MODEL
+        write_model(directory / MODEL, model_file(training, images, classes, weights))
     if outcome.test is not None:
         files["confusion"] = records.CONFUSION
         records.write_confusion(directory / records.CONFUSION, classes, outcome.test.confusion.tolist())
@@ -113,6 +113,35 @@ def save_all(directory: Path, training: Training, classes: Sequence[str]) -> dic
     ):
         files["filters"] = records.FILTERS
     return files
+
+
+def save_weights(directory: Path, training: Training) -> dict[WeightsKind, str]:
+    """Write the weights that there are; return their files' names."""
+    outcome, files = training.outcome, dict[WeightsKind, str]()
+    kinds: dict[WeightsKind, tuple[Score | None, Weights | None]] = {
+        "averaged": (outcome.averaged, outcome.averaged_weights),
+        "best": (outcome.best, outcome.best_weights),
+    }
+    for kind, (score, weights) in kinds.items():
+        if score is not None and weights is not None:
+            files[kind] = run_directory.weights_name(f"{kind}_model", training.settings, score.test_accuracy)
+            run_directory.save_weights(directory / files[kind], weights)
+    return files
+
+
+def model_file(
+    training: Training, images: ImageShape, classes: Sequence[str], weights: dict[WeightsKind, str]
+) -> ModelFile:
+    """What `model.json` says."""
+    return ModelFile(
+        classes=tuple(classes),
+        channels=images.channels,
+        image_size=images.height,
+        mean=training.settings.mean,
+        std=training.settings.std,
+        weights=weights,
+        network=layers_of(training.model),
+    )
 
 
 def save_steps(path: Path, trace: StepTrace) -> None:
