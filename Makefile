@@ -3,11 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test check install lock audit schema
+.PHONY: demo status test check install lock audit schema
 
 demo: install
 	@start=$$(date +%s); snakemake --configfile config/demo.yaml \
 	&& echo "The report, made in $$(($$(date +%s) - start)) s: results/report.md"
+
+# What each run does now; `python workflow/scripts/status.py --watch` goes on showing it.
+status: install
+	@python workflow/scripts/status.py
 
 test: install
 	pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder

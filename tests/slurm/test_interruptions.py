@@ -123,8 +123,8 @@ def killed_snakemake(make):
     unlock = [*SNAKEMAKE, "--profile", project.profile, "--unlock"]
     subprocess.run(unlock, cwd=project.folder, env=ENVIRONMENT, check=True, capture_output=True)
     second = project.start(TARGET)
-    slurm.wait_for("answer", lambda: second.poll() is not None or "Submitted" in project.read("output.txt"))
-    project.second = project.read("output.txt")
+    slurm.wait_for("answer", lambda: second.poll() is not None or "Submitted" in project.snakemake_log())
+    project.second = project.read("output.txt") + project.snakemake_log()
     signal_run(project, signal.SIGCONT)
     second.wait(200)
     slurm.wait_for("the job's end", lambda: not project.queue(), 200)

@@ -40,7 +40,7 @@ def test_submit_py_trains_as_one_array_what_snakemake_then_finds_done(project):
     assert project.submit("--variants", "adam")[1].count("is finished") == 2
     status, output = project.run("report")
     assert status == 0, output
-    assert sorted(re.findall(r"Training (.+)", output)) == ["slow, seed 0", "slow, seed 1"]
+    assert sorted(re.findall(r"\] (.+): ", output)) == ["slow, seed 0", "slow, seed 1"]
     assert "6 of 6 runs completed" in project.read("results/report.md")
 
 
@@ -52,11 +52,11 @@ def test_packs_of_seeds(project):
     wait_for_jobs(project)
     status, output = project.run("results/runs/adam/seed0/metrics.json", "results/runs/sgd/seed1/metrics.json")
     assert status == 0, output
-    assert output.count("Training ") == 1
+    assert project.snakemake_log().count("Training ") == 1
     jobs = project.history("JobName", "AllocTRES", "State")
     assert [name for name, *_ in jobs] == ["tiny-train", "tiny-train-sgd"]
     for _, resources, state in jobs:
-        assert {"cpu=2", "mem=3000M", "gres/gpu=1"} <= set(resources.split(","))
+        assert {"cpu=2", "mem=5000M", "gres/gpu=1"} <= set(resources.split(","))
         assert state == "COMPLETED"
     for run in ("adam/seed0", "adam/seed1", "sgd/seed0", "sgd/seed1"):
         assert "epoch   2/2" in project.read(f"results/runs/{run}/train.log")

@@ -99,6 +99,11 @@ class Project:
         project.folder = Path(shutil.copytree(self.folder, folder))
         return project
 
+    def snakemake_log(self):
+        """All that Snakemake said of its last call, in its own words."""
+        logs = (self.folder / ".snakemake/log").glob("*.log")
+        return max(logs, key=lambda log: log.stat().st_mtime_ns).read_text()
+
     def read(self, path):
         return (self.folder / path).read_text()
 

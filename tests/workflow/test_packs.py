@@ -26,8 +26,9 @@ def results(project, variant, seed):
 
 
 def test_packed_runs_have_the_results_of_single_ones(packed, finished):
-    assert packed.result.stdout.count("Training ") == 3
-    assert "Training adam, all seeds" in packed.result.stdout
+    assert packed.result.stdout.count("] ") == 6
+    assert packed.snakemake_log().count("Training ") == 3
+    assert "Training adam, all seeds" in packed.snakemake_log()
     for run in RUNS:
         assert results(packed, *run) == results(finished, *run)
     assert "epoch   2/2" in packed.read("results/runs/sgd/seed1/train.log")

@@ -312,7 +312,7 @@ def test_without_snakemake_s_notes_nothing_is_trained_and_the_report_names_what_
     assert jobs(study) == []
     result = study.snakemake("--forcerun", "study", config=CONFIG)
     assert result.returncode == 0, result.stdout
-    assert "Training" not in result.stdout
+    assert "to train" not in result.stdout
     report = study.read("results/report.md")
     assert "**Outdated** (2)" in report
     assert f"`snakemake results/runs/sgd/seed1/metrics.json --force --configfile {CONFIG}`" in report

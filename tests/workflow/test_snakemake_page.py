@@ -22,7 +22,7 @@ def project(finished, tmp_path_factory):
     for arguments in (["report"], ["--report", "snakemake.html"]):
         result = project.snakemake(*arguments, "--config", claims)
         assert result.returncode == 0, result.stdout
-        assert "Training" not in result.stdout
+        assert "to train" not in result.stdout
     return project
 
 
