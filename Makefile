@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo status test check install lock audit schema
+.PHONY: demo status test check install lock vulnerabilities schema
 
 demo: install
 	@start=$$(date +%s); snakemake --configfile config/demo.yaml \
@@ -38,7 +38,7 @@ lock: install
 	--no-annotate --no-header --quiet --output-file requirements.lock
 
 # Asks the registry for known vulnerabilities of the locked versions; a package it could not ask for is a failure too.
-audit: install
+vulnerabilities: install
 	uv tool run --from pip-audit==2.10.1 pip-audit --strict --requirement requirements.lock --require-hashes --disable-pip
 
 schema: install

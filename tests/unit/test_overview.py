@@ -290,9 +290,8 @@ def test_the_audit_chooses_finished_runs_of_today_s_code(study_with, finish):
     assert len(audit.chosen(study_with(audit={"runs": 9}))) == 3
 
 
-def test_without_a_finished_run_there_is_nothing_to_audit(study):
-    with pytest.raises(ValueError, match="no run of this study is finished"):
-        audit.chosen(study)
+def test_of_a_new_study_the_audit_chooses_among_all_runs(study):
+    assert len(audit.chosen(study)) == 3
 
 
 def test_the_audit_tells_which_runs_do_not_repeat(finish, history_rows):

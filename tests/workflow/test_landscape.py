@@ -122,7 +122,7 @@ def made_by(project, old, new):
     """The jobs that Snakemake would run after this change of the config."""
     (project.folder / CONFIG).write_text(STUDY.replace(old, new))
     try:
-        output = project.snakemake("-n", config=CONFIG).stdout
+        output = project.snakemake("-np", config=CONFIG).stdout
     finally:
         (project.folder / CONFIG).write_text(STUDY)
     messages = ("Training ", "Probing ", "Measuring ", "Plotting the loss", "Writing results/report.md")

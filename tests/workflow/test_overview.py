@@ -141,8 +141,8 @@ def test_an_audit_trains_finished_runs_again_and_they_repeat(finished, tmp_path)
     assert "Nothing to be done" in copied.snakemake("-n").stdout
 
 
-def test_an_audit_without_a_finished_run_is_refused_in_a_sentence(project):
-    result = project.snakemake("audit")
-    assert result.returncode != 0
-    assert "no run of this study is finished, so there is none to audit. Run `snakemake" in result.stdout
-    assert "Traceback" not in result.stdout
+def test_an_audit_of_a_new_study_trains_what_it_then_trains_again(project):
+    result = project.snakemake("audit", "--config", 'audit={"runs": 1}')
+    assert result.returncode == 0, result.stdout
+    assert "2 runs to train" in result.stdout
+    assert "1 of 1 finished runs, trained again, repeat" in project.read("results/audit.md")

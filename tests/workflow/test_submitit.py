@@ -76,7 +76,7 @@ def processes_of(project):
 def test_a_study_runs_through_and_its_jobs_logs_are_beside_the_runs(project, call):
     status, output = ended(call(*PROFILE, *STUDY))
     assert status == 0, output
-    assert output.count("Submitted job ") == 4
+    assert project.snakemake_log().count("Submitted job ") == 4
     assert "4 of 4 runs completed" in project.read("results/report.md")
     (log,) = (project.folder / RUN / "local").iterdir()
     assert "Training adam, seed 0" in log.read_text()

@@ -182,9 +182,6 @@ def files_of_audit(path):
     """A function for this file of each run that the audit trains again."""
 
     def of_runs(wildcards):
-        try:
-            return [path.format(variant=run.variant, seed=run.seed) for run in chosen(study)]
-        except ValueError as error:
-            raise WorkflowError(f"{error}. Run `{snakemake_command()}` first.")
+        return [path.format(variant=run.variant, seed=run.seed) for run in chosen(study)]
 
     return of_runs

@@ -121,7 +121,7 @@ def load_results(study: Study, chosen: Iterable[Run] | None = None) -> Results:
     """
     data, settings = prepared_data(study), study.matrix.settings
     runs = matrix.runs(study) if chosen is None else chosen
-    loaded = {run: _load(run, study, data) for run in runs}
+    loaded = {run: load_run(run, study, data) for run in runs}
     return Results(
         runs=frame([_row(run, each, settings[run.variant]) for run, each in loaded.items()], COLUMNS),
         histories={(run.variant, run.seed): each.history for run, each in loaded.items() if each.history is not None},
@@ -129,7 +129,8 @@ def load_results(study: Study, chosen: Iterable[Run] | None = None) -> Results:
     )
 
 
-def _load(run: Run, study: Study, data: Description | None) -> LoadedRun:
+def load_run(run: Run, study: Study, data: Description | None) -> LoadedRun:
+    """One run of the study, on the data so described; None where that is not known."""
     settings = study.matrix.settings[run.variant]
     try:
         record = read_record(run.metrics)
@@ -169,7 +170,7 @@ def _row(run: Run, loaded: LoadedRun, settings: RunSettings) -> dict[str, Any]:
     row |= {"status": loaded.status, "problem": loaded.problem}
     if loaded.record is None:
         return row
-    row |= _figures(loaded.record) | {"code": code_of(loaded.record, settings)}
+    row |= final_figures(loaded.record) | {"code": code_of(loaded.record, settings)}
     return row | {"accuracy_fluctuation": accuracy_fluctuation(loaded.history)}
 
 
@@ -186,7 +187,8 @@ def code_of(record: RunRecord | ProbeRecord, settings: RunSettings, *, probed: b
     return EARLIER if is_of_other_code(record, settings, probed=probed) else CURRENT
 
 
-def _figures(record: RunRecord) -> dict[str, Any]:
+def final_figures(record: RunRecord) -> dict[str, Any]:
+    """What a record says of its run as a whole, by the names of `COLUMNS`."""
     scores = {"best": record.best, "last": record.last, "averaged": record.averaged}
     versions = " ".join(f"{name} {version}" for name, version in sorted(record.origin.versions.items()))
     return {

@@ -13,11 +13,7 @@ from ablation.runs.results import is_of_other_code
 
 
 def chosen(study: Study) -> list[Run]:
-    """As many finished runs of today's code as the study says, chosen at random; all, where there are fewer.
-
-    Raises:
-        ValueError: there is none.
-    """
+    """As many finished runs of today's code as the study says, at random; of all runs, where none is finished."""
     states = states_without_queue(study, map(Job, runs(study)))
     finished = [
         state.job.run
@@ -26,9 +22,8 @@ def chosen(study: Study) -> list[Run]:
         and state.record is not None
         and not is_of_other_code(state.record, study.matrix.settings[state.job.run.variant])
     ]
-    if not finished:
-        raise ValueError("no run of this study is finished, so there is none to audit")
-    return sorted(Random(study.audit.seed).sample(finished, min(study.audit.runs, len(finished))))
+    choice = finished or runs(study)
+    return sorted(Random(study.audit.seed).sample(choice, min(study.audit.runs, len(choice))))
 
 
 def audit(audited: Iterable[Run]) -> str:
