@@ -124,8 +124,11 @@ WITH_MEMORY = """
 import runpy, sys
 del sys.argv[0]
 sys.path.insert(0, sys.argv[0].rpartition("/")[0])
-runpy.run_path(sys.argv[0], run_name="__main__")
-print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+except SystemExit as end:
+    assert not end.code, end.code
+print("\\n" + next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 
 
@@ -135,7 +138,7 @@ def timed(name: str, *command: str) -> dict:
     script = str(ROOT / "workflow/scripts" / command[0])
     call = [sys.executable, "-c", WITH_MEMORY, script, *command[1:]]
     memory = subprocess.run(call, check=True, capture_output=True, text=True).stdout
-    return {"step": name, "seconds": round(time.perf_counter() - start, 2), "mb": round(int(memory) / 1024)}
+    return {"step": name, "seconds": round(time.perf_counter() - start, 2), "mb": round(int(memory.split()[-1]) / 1024)}
 
 
 def measured(runs: int) -> list[dict]:
@@ -148,6 +151,8 @@ def measured(runs: int) -> list[dict]:
     steps = [
         timed("write_study", "write_study.py", "--configfile", "config.yaml", "--output", "results/study.json"),
         timed("list_runs", "list_runs.py", *of_study, "--output", runs_csv),
+        timed("status", "status.py", "--configfile", "config.yaml"),
+        timed("plan", "plan.py", "--configfile", "config.yaml"),
     ]
     tables = [compare(table) for table in study.tables]
     landscape = ("--landscape", "results/landscape")

@@ -1,8 +1,14 @@
 """A whole study as SLURM jobs, and what a user then asks of it."""
 
+import json
+import signal
+import subprocess
+import sys
+
 import pytest
 
-from .conftest import ClusterProject, SubmititProject
+from . import cluster as slurm
+from .conftest import ENVIRONMENT, ClusterProject, SubmititProject
 
 STUDY = """\
 base:
@@ -109,6 +115,22 @@ def test_a_failed_run_is_named_the_others_finish_and_its_target_reruns_it_alone(
     status, output = project.run("results/runs/doomed/seed0/metrics.json")
     assert status == 0, output
     assert len(project.history("JobID")) == before + 1
+
+
+@pytest.mark.parametrize("kind", [ClusterProject, SubmititProject])
+def test_the_status_tells_what_a_job_in_the_queue_waits_for(new_project, kind):
+    later = [("--signal=TERM@120", "--signal=TERM@120 --begin=now+1hour")]
+    project = new_project("queued", SHORT, later, kind=kind)
+    process = project.start("results/runs/sound/seed0/metrics.json")
+    try:
+        slurm.wait_for("a job in the queue", project.queue, 60)
+        command = [sys.executable, "workflow/scripts/status.py", "--json"]
+        found = subprocess.run(command, cwd=project.folder, env=ENVIRONMENT, capture_output=True, check=True)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    runs = {run["variant"]: (run["status"], run["detail"]) for run in json.loads(found.stdout)["runs"]}
+    assert runs == {"sound": ("queued", "BeginTime"), "doomed": ("waiting", "")}
 
 
 def test_a_job_out_of_memory_is_tried_again_with_more(new_project):

@@ -93,6 +93,13 @@ class Project:
             check=False,
         )
 
+    def script(self, name, *arguments):
+        """Run one of the scripts; its output and errors are in `.stdout` and `.stderr`."""
+        command = [warm_python(), f"workflow/scripts/{name}", *arguments]
+        return subprocess.run(
+            command, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False
+        )
+
     def copy(self, folder):
         """The same project with all that it has made, in a folder that is not there yet: to change it."""
         project = object.__new__(Project)

@@ -47,6 +47,16 @@ def log(project):
     return path.read_text() if path.exists() else ""
 
 
+def test_the_status_shows_a_run_while_it_trains(training):
+    (run,) = json.loads(training.script("status.py", "--json").stdout)["runs"]
+    assert (run["status"], run["epochs"]) == ("running", 40)
+    assert run["epoch"] >= 2
+    assert run["seconds_left"] >= 0
+    shown = training.script("status.py").stdout
+    assert re.search(r"adam, seed 0 +\d+/40 +[\d.]+ % ", shown)
+    assert "left with 1 at a time" in shown
+
+
 def test_ctrl_c_ends_at_once_with_a_checkpoint_and_the_next_call_resumes(training):
     os.killpg(training.process.pid, signal.SIGINT)
     output, _ = training.process.communicate(timeout=60)

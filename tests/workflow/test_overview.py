@@ -5,21 +5,9 @@ import re
 import subprocess
 import time
 
-import pytest
-from tests.workflow.conftest import ENVIRONMENT, wait_for, warm_python
+from tests.workflow.conftest import ENVIRONMENT, warm_python
 
 RUN = "results/runs/adam/seed0"
-
-
-def script(project, name, *arguments):
-    return subprocess.run(
-        [warm_python(), f"workflow/scripts/{name}", *arguments],
-        cwd=project.folder,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_a_line_a_finished_run_tells_its_accuracy_and_the_time_left(finished):
@@ -69,11 +57,11 @@ def test_a_dry_run_of_a_forced_run_gives_snakemake_s_reason(finished):
 
 
 def test_status_and_plan_are_about_the_study_of_the_last_call(finished):
-    status = script(finished, "status.py")
+    status = finished.script("status.py")
     assert status.returncode == 0, status.stderr
     assert "A tiny study\n6 of 6 runs finished, 2 diverged\nNothing is left to train." in status.stdout
     assert re.search(r"exploding +diverged +diverged", status.stdout)
-    plan = script(finished, "plan.py")
+    plan = finished.script("plan.py")
     assert "Nothing is left to train." in plan.stdout
     assert "jobs: runtime: 240 min is much" in plan.stdout
 
@@ -83,41 +71,14 @@ def test_a_failed_run_ends_the_status_with_one(finished, tmp_path):
     (copied.folder / RUN / "metrics.json").unlink()
     with (copied.folder / RUN / "train.log").open("a") as log:
         log.write(f"error: {RUN}: no space left\n")
-    status = script(copied, "status.py")
+    status = copied.script("status.py")
     assert status.returncode == 1
     assert (
         "adam, seed 0: no space left\n  log:   results/runs/adam/seed0/train.log\n  rerun: snakemake" in status.stdout
     )
     (command,) = re.findall(r"rerun: snakemake (.*)", status.stdout)
     assert copied.snakemake(*command.split(), config="config/tiny.yaml").returncode == 0
-    assert script(copied, "status.py").returncode == 0
-
-
-@pytest.fixture
-def long(project):
-    """A study of one run of many epochs, being trained."""
-    (project.folder / "config/tiny.yaml").write_text(
-        "study: long\ndata: {name: digits}\nseeds: [0]\nbase: {model: {filters: [2, 3, 4]}, epochs: 1000}\n"
-        "variants: {adam: {}}\n"
-    )
-    command = [warm_python(), "-m", "snakemake", f"{RUN}/metrics.json", "--configfile", "config/tiny.yaml"]
-    process = subprocess.Popen(command, cwd=project.folder, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
-    yield project
-    process.terminate()
-    process.wait()
-
-
-def test_a_running_run_is_shown_with_its_epoch_and_the_time_left(long):
-    log = long.folder / RUN / "train.log"
-    wait_for(lambda: log.exists() and "epoch   2/1000" in log.read_text())
-    found = json.loads(script(long, "status.py", "--json").stdout)
-    (run,) = found["runs"]
-    assert (run["status"], run["epochs"]) == ("running", 1000)
-    assert run["epoch"] >= 2
-    assert run["seconds_left"] > 0
-    shown = script(long, "status.py").stdout
-    assert re.search(r"adam, seed 0 +\d+/1000 +[\d.]+ % ", shown)
-    assert "left with 1 at a time" in shown
+    assert copied.script("status.py").returncode == 0
 
 
 def test_a_watched_status_ends_with_ctrl_c(finished):

@@ -89,7 +89,7 @@ def choose_runs(study: Study, names: Sequence[str]) -> list[Run]:
 
 def tracked_runs(study: Study, runs: Iterable[Run]) -> Iterator[TrackedRun | Skipped]:
     """These runs, each read when its turn comes: the steps of all of them may not fit into memory."""
-    data, settings = prepared_data(study), study.matrix.settings
+    data = prepared_data(study)
     for run in runs:
         loaded = load_run(run, study, data)
         if loaded.record is None or loaded.history is None:
