@@ -5,7 +5,7 @@ import re
 import subprocess
 import time
 
-from tests.workflow.conftest import ENVIRONMENT, warm_python
+from .conftest import ENVIRONMENT, warm_python
 
 RUN = "results/runs/adam/seed0"
 

@@ -20,8 +20,10 @@ from ablation.cluster.machine import set_environment
 from ablation.cluster.slurm import ClusterError
 from ablation.cluster.submission import SubmissionError
 from ablation.config.plain_yaml import ConfigError
+from ablation.config.texts import study_options
 from ablation.errors import errors_for_users
 from ablation.escaping import for_terminal
+from ablation.overview import last_call
 
 
 def parse_arguments(profile: dict[str, Any]) -> argparse.Namespace:
@@ -39,7 +41,9 @@ def main() -> None:
     profile = yte.process_yaml(PROFILE.read_text(encoding="utf-8"), require_use_yte=True)
     with errors_for_users(ClusterError, SubmissionError):
         try:
-            submit_chosen(parse_arguments(profile), profile)
+            arguments = parse_arguments(profile)
+            last_call.remember(arguments.configfile, {}, study_options(arguments.configfile, {}))
+            submit_chosen(arguments, profile)
         except ConfigError as error:
             text = f"error: the config has {len(error.errors)} error(s); no job was submitted.\n{error}"
             sys.exit(for_terminal(text))

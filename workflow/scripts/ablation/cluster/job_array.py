@@ -145,7 +145,7 @@ def explain(jobs: Sequence[SubmittedJob], parallel: int, configfiles: Sequence[s
     for job in jobs:
         print(for_terminal(f"  {job.job_id}  {job.name}"))
     print(
-        f"Watch: {'squeue --me' if on_slurm else f'ps {chr(32).join(ids)}'}, tail -f results/runs/*/seed*/train.log",
+        "Watch: python workflow/scripts/status.py --watch",
         f"Stop:  {'scancel' if on_slurm else 'python workflow/scripts/submitit_bridge.py cancel'} {' '.join(ids)}",
         f"Then:  {for_shell('snakemake', 'report', '--configfile', *configfiles)}",
         sep="\n",
