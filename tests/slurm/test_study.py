@@ -117,10 +117,15 @@ def test_a_failed_run_is_named_the_others_finish_and_its_target_reruns_it_alone(
     assert len(project.history("JobID")) == before + 1
 
 
-@pytest.mark.parametrize("kind", [ClusterProject, SubmititProject])
-def test_the_status_tells_what_a_job_in_the_queue_waits_for(new_project, kind):
-    later = [("--signal=TERM@120", "--signal=TERM@120 --begin=now+1hour")]
-    project = new_project("queued", SHORT, later, kind=kind)
+@pytest.mark.parametrize(
+    ("kind", "later"),
+    [
+        (ClusterProject, ("--signal=TERM@120", "--signal=TERM@120 --begin=now+1hour")),
+        (SubmititProject, ("# qos: normal", 'slurm_extra: "--begin=now+1hour"')),
+    ],
+)
+def test_the_status_tells_what_a_job_in_the_queue_waits_for(new_project, kind, later):
+    project = new_project("queued", SHORT, [later], kind=kind)
     process = project.start("results/runs/sound/seed0/metrics.json")
     try:
         slurm.wait_for("a job in the queue", project.queue, 60)

@@ -11,10 +11,11 @@ from typing import Any
 import pandas as pd
 
 from ablation.analysis.markdown import ENERGIES, NOTHING, TIMES, amount, counted, duration, fitting, markdown_table
-from ablation.analysis.runs import EARLIER, FINISHED
+from ablation.analysis.runs import EARLIER
 from ablation.analysis.tables import cost, settings_overview
 from ablation.config.study import Study
 from ablation.escaping import for_markdown, for_shell
+from ablation.runs.records import FINISHED
 
 # The runs that are in no table, in the order of the report.
 LOSSES = {

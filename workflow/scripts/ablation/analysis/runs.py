@@ -36,7 +36,6 @@ from ablation.runs.records import (
 from ablation.runs.results import is_of_other_code, other_run, prepared_data
 from ablation.runs.step_trace import read_steps
 
-FINISHED = ("completed", "diverged")
 # Whether a run's code is that of today.
 CURRENT, EARLIER = "current", "earlier"
 LOST = ("missing", "outdated", "damaged")

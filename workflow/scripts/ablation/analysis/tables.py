@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from ablation.analysis.frames import frame
-from ablation.analysis.runs import FINISHED, LOST
+from ablation.analysis.runs import LOST
 from ablation.analysis.statistics import NAN, holm, pooled, seeds_needed, welch
 from ablation.config.settings import NOT_SET, changes, spec
 from ablation.config.study import Row, Study, Table
+from ablation.runs.records import FINISHED
 
 COMPARISON = {
     "variant": "object",

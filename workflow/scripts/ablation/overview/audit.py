@@ -8,7 +8,8 @@ from random import Random
 from ablation.config.matrix import Run, runs
 from ablation.config.study import Study
 from ablation.overview.comparison import Comparison, compare
-from ablation.overview.states import AUDIT, FINISHED, Job, states_without_queue
+from ablation.overview.states import AUDIT, Job, states_without_queue
+from ablation.runs.records import FINISHED
 from ablation.runs.results import is_of_other_code
 
 

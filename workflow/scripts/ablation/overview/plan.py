@@ -15,8 +15,8 @@ from ablation.cluster.machine import has_gpu
 from ablation.config.study import Study
 from ablation.escaping import for_terminal
 from ablation.overview.speed import Speeds, rough
-from ablation.overview.states import FINISHED, Job, State
-from ablation.runs.records import RunRecord
+from ablation.overview.states import Job, State
+from ablation.runs.records import FINISHED, RunRecord
 
 MAX_NAMES = 8
 # A job should ask for as much again as it is expected to take, and not for more than ten times that.

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from ablation.config.settings import spec
 from ablation.config.study import Study
-from ablation.overview.states import FINISHED, Job, State
-from ablation.runs.records import ProbeRecord, RunRecord
+from ablation.overview.states import Job, State
+from ablation.runs.records import FINISHED, ProbeRecord, RunRecord
 
 # The settings beside the network on which the time of an epoch depends most.
 ARITHMETIC = ("batch_size", "precision", "execution", "deterministic", "record_steps")

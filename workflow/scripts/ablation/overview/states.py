@@ -18,13 +18,12 @@ from ablation.config.matrix import Run
 from ablation.config.study import Study
 from ablation.runs.lock import is_locked
 from ablation.runs.log import Progress, has_failed, interruption_in, last_lines, progress_in, reason_in
-from ablation.runs.records import CHECKPOINT, ProbeRecord, RecordError, RunRecord, read_probe, read_record
+from ablation.runs.records import CHECKPOINT, FINISHED, ProbeRecord, RecordError, RunRecord, read_probe, read_record
 from ablation.runs.results import digest_of_data, other_code, other_run
 
 Status = Literal[
     "completed", "diverged", "running", "queued", "waiting", "interrupted", "outdated", "damaged", "failed"
 ]
-FINISHED: tuple[Status, ...] = ("completed", "diverged")
 # What a user has to do something about.
 WRONG: tuple[Status, ...] = ("failed", "damaged")
 

@@ -17,7 +17,8 @@ from ablation.config.study import Study
 from ablation.config.texts import snakemake_command
 from ablation.escaping import for_terminal
 from ablation.overview.speed import Speeds, rough
-from ablation.overview.states import FINISHED, WRONG, State, Status
+from ablation.overview.states import WRONG, State, Status
+from ablation.runs.records import FINISHED
 
 COLOURS: dict[Status, str] = {
     "completed": "green",

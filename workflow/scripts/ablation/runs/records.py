@@ -21,6 +21,8 @@ from ablation.files import atomic_write, digest_of_file, read_file, write_text
 from ablation.training.outcome import FiniteModel, ProbedStep, Score, TestScores, Walk
 
 RECORD_VERSION: Literal[6] = 6
+# The statuses of a record.
+FINISHED: tuple[Literal["completed", "diverged"], ...] = ("completed", "diverged")
 HISTORY = "history.csv"
 CHECKPOINT = "checkpoint.pt"
 CONFUSION = "confusion.csv"

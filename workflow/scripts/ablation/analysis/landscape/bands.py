@@ -16,8 +16,9 @@ import pandas as pd
 
 from ablation.analysis.frames import frame, joined
 from ablation.analysis.landscape.files import TABLES
-from ablation.analysis.runs import FINISHED, Histories, Traces
+from ablation.analysis.runs import Histories, Traces
 from ablation.config.study import Landscape, Study
+from ablation.runs.records import FINISHED
 
 
 def left_out(study: Study, runs: pd.DataFrame) -> pd.DataFrame:

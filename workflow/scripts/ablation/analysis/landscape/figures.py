@@ -23,9 +23,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from ablation.analysis.figures import BAND_STRENGTH, COLOURS, LARGEST_LINEAR_RATIO, STYLE, legend_columns, wrapped_title
 from ablation.analysis.landscape.files import ACCURACY, BANDS, LEARNING_RATES, probe_figure_names
-from ablation.analysis.runs import FINISHED
 from ablation.config.study import Landscape, Study
 from ablation.escaping import for_figure
+from ablation.runs.records import FINISHED
 
 GREY = "#444444"
 # The looks of the two models, which grey print keeps.
