@@ -57,9 +57,10 @@ def counted(count: int) -> str:
 
 
 def _names(jobs: Sequence[Job], study: Study) -> str:
-    """The variants; with their seeds, where these are not all that the variant has."""
+    """The variants in the order of the study; with their seeds, where these are not all that the variant has."""
+    order = {variant: place for place, variant in enumerate(study.matrix.variants)}
     seeds: dict[str, list[int]] = {}
-    for job in jobs:
+    for job in sorted(jobs, key=lambda job: (order[job.run.variant], job.run.seed)):
         seeds.setdefault(job.run.variant, []).append(job.run.seed)
     names = [
         variant if len(own) == len(study.seeds_of(variant)) else f"{variant} (seed {', '.join(map(str, own))})"

@@ -117,7 +117,9 @@ class StudyTerminal(ShortFailures):
 
     def _note(self, details: Mapping[str, object]) -> None:
         outputs, number = list(details["output"]), int(details["jobid"])  # type: ignore[call-overload]
-        if number not in self.outputs and not any(map(job_of, outputs)):
+        if any(map(job_of, outputs)):
+            self.runs.started = self.runs.started or time.monotonic()
+        elif number not in self.outputs:
             self.steps[str(details["rule_name"])] += 1
         self.outputs[number] = outputs
         self.reasons |= dict.fromkeys(outputs, str(details["reason"]))
@@ -189,7 +191,7 @@ class Runs:
         others = [job for job in islice(jobs_of(study), MAX_STATES) if job not in self.left] if jobs else []
         self.speeds = Speeds(study, states_without_queue(study, others))
         self.done: list[Job] = []
-        self.started = time.monotonic()
+        self.started: float | None = None  # when the first run began
 
     def finished(self, job: Job) -> str:
         """A line about a run that has just finished."""
@@ -209,7 +211,8 @@ class Runs:
         def weight(jobs: Iterable[Job]) -> float:
             return sum(seconds(job) or mean for job in jobs)
 
-        return (time.monotonic() - self.started) * weight(self.left) / (weight(self.done) or 1.0)
+        elapsed = time.monotonic() - (self.started or 0.0)
+        return elapsed * weight(self.left) / (weight(self.done) or 1.0)
 
 
 def _result(state: State) -> str:
