@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ablation.cluster.machine import LIBRARIES, start_warm_python, use_warm_python
+from ablation.cluster import machine
+from ablation.cluster.machine import start_warm_python, use_warm_python
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 PROBE = """\
@@ -21,6 +22,13 @@ print(sys.argv[1:], os.getcwd(), os.environ.get("COLOUR"), sys.path[0], __name__
 print(sys.stdin.read(), file=sys.stderr)
 print(sorted(name for name in sys.modules if name.startswith("ablation")))
 exec(sys.argv[1])
+"""
+TELL = """\
+import sys
+before = "ablation.told" in sys.modules
+from ablation.told import WORD
+if __name__ == "__main__":
+    print(before, WORD)
 """
 WAIT = """\
 import os, signal, sys, time
@@ -33,7 +41,7 @@ time.sleep(60)
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory):
     """A `python` whose server has imported something."""
-    python = start_warm_python(["pandas"])
+    python = start_warm_python([SCRIPTS / "status.py"])
     yield python
     assert python.exists(), "the server ended before this process"
 
@@ -67,6 +75,20 @@ def test_it_ends_and_says_what_the_real_one_does(warm, tmp_path, end):
     ours, real = (run(python, script, end, cwd=tmp_path) for python in (warm, sys.executable))
     assert (ours.returncode, ours.stdout, ours.stderr) == (real.returncode, real.stdout, real.stderr)
     assert "[]\n" in ours.stdout or ours.returncode
+
+
+def test_a_job_runs_the_code_as_it_is_now(tmp_path, monkeypatch):
+    scripts = shutil.copytree(SCRIPTS, tmp_path / "scripts")
+    script, module = scripts / "tell.py", scripts / "ablation/told.py"
+    script.write_text(TELL)
+    module.write_text("WORD = 'first'\n")
+    monkeypatch.setattr(machine, "SCRIPTS", scripts)
+    python = start_warm_python([script])
+    while not python.with_name("socket").exists():
+        time.sleep(0.01)
+    assert run(python, script).stdout == "True first\n"
+    module.write_text("WORD = 'second'\n")
+    assert run(python, script).stdout == "False second\n"
 
 
 def test_an_error_is_a_traceback(warm, tmp_path):
@@ -131,9 +153,9 @@ def test_the_server_has_one_thread_when_it_forks():
     """A lock that another thread held would stay locked in the job."""
     script = """if True:
         import os, sys, warm_server
-        warm_server.load(MODULES)
+        warm_server.load(SCRIPTS)
         print(len(os.listdir("/proc/self/task")))
-    """.replace("MODULES", repr([*LIBRARIES, "torch"]))
+    """.replace("SCRIPTS", repr([str(SCRIPTS / name) for name in ("train.py", "compare.py", "prepare_data.py")]))
     environment = os.environ | {"PYTHONPATH": str(SCRIPTS)}
     result = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert result.stdout == "1\n"
@@ -147,7 +169,7 @@ def test_what_is_no_script_is_the_real_one_s(warm):
 START = """\
 import subprocess, sys
 from ablation.cluster.machine import start_warm_python, use_python
-python = start_warm_python(["json"])
+python = start_warm_python([])
 use_python(python)
 print(python, flush=True)
 subprocess.run(["python", "{script}", "pass"], stdin=subprocess.DEVNULL)
@@ -178,7 +200,7 @@ def test_where_a_socket_cannot_be_it_is_the_real_one(tmp_path, monkeypatch, capf
     deep = tmp_path / ("deep" * 40)
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
-    python = start_warm_python(["json"])
+    python = start_warm_python([])
     kept = shutil.copy(python, tmp_path / "python")
     script = tmp_path / "probe.py"
     script.write_text(PROBE)
@@ -192,5 +214,5 @@ def test_without_a_temporary_folder_python_is_the_real_one(tmp_path, monkeypatch
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
     monkeypatch.delenv("ABLATION_WARM_PYTHON", raising=False)
     before = os.environ["PATH"]
-    use_warm_python(jobs=9, trains=False)
+    use_warm_python(["status.py"] * 9)
     assert os.environ["PATH"] == before

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from selenium import webdriver
 
-from ablation.cluster.machine import LIBRARIES, start_warm_python
+from ablation.cluster.machine import start_warm_python
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAKEMAKE = Path(__file__).with_name("run_snakemake.py")
@@ -57,7 +57,8 @@ SECRET = "a-password-in-the-environment"
 @cache
 def warm_python():
     """A `python` that has imported all that Snakemake and its jobs need, which is most of what they take."""
-    return start_warm_python(["snakemake.cli", *LIBRARIES, "torch"])
+    ours = ("train", "compare", "plot_comparison", "write_page")
+    return start_warm_python([SNAKEMAKE, *(ROOT / f"workflow/scripts/{name}.py" for name in ours)])
 
 
 def wait_for(condition, seconds=120):

@@ -31,8 +31,7 @@ onstart:
     jobs = snakemake_calls.jobs_to_run(workflow)
     check_study_is_current(jobs)
     if snakemake_calls.executor(workflow) == "local":
-        trains = any("checkpoint_seconds" in job.resources.keys() for job in jobs)
-        use_warm_python(len(jobs), trains)
+        use_warm_python([f"{SCRIPTS}/{script}" for script in snakemake_calls.scripts(jobs)])
     try:
         if snakemake_calls.executor(workflow) == "slurm":
             cluster.check(submitted, snakemake_calls.folder(workflow))

@@ -12,11 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parents[2]
-# What the analysis is slow to import.
-LIBRARIES = (
-    *("pandas", "pydantic", "jinja2", "tabulate", "yaml", "matplotlib.figure"),
-    *("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
-)
 
 
 def has_gpu(devices: Path = Path("/dev")) -> bool:
@@ -41,24 +36,25 @@ def use_python(python: Path) -> None:
     os.environ["PATH"] = os.pathsep.join([str(python.parent), os.environ.get("PATH", os.defpath)])
 
 
-def use_warm_python(jobs: int, trains: bool) -> None:
-    """Let so many jobs start fast, by a new warm `python`, or by the one in ABLATION_WARM_PYTHON, which calls share."""
+def use_warm_python(scripts: Sequence[str]) -> None:
+    """Let jobs that run these scripts start fast, by a new warm `python`, or by the one in ABLATION_WARM_PYTHON, which
+    calls share."""
     if python := os.environ.get("ABLATION_WARM_PYTHON"):
         use_python(Path(python))
-    elif jobs > 2:
+    elif len(scripts) > 2:
         with suppress(OSError):  # no temporary folder to be written to: jobs start as slowly as Python does
-            use_python(start_warm_python([*LIBRARIES, *(["torch"] if trains else [])]))
+            use_python(start_warm_python(sorted(set(scripts))))
 
 
-def start_warm_python(modules: Sequence[str]) -> Path:
-    """A `python` that runs scripts in processes forked from one that has imported these modules.
+def start_warm_python(scripts: Sequence[str]) -> Path:
+    """A `python` that runs scripts in processes forked from one that has imported what these scripts import.
 
     That one ends with this process, however it ends; the scripts that it runs live on.
     """
     folder = Path(tempfile.mkdtemp(prefix="ablation-"))
     address = str(folder / "socket")
     standard_input, _ = os.pipe()  # whose other end is open for as long as this process
-    server = [sys.executable, str(SCRIPTS / "warm_server.py"), address, *modules]
+    server = [sys.executable, str(SCRIPTS / "warm_server.py"), address, *scripts]
     subprocess.Popen(server, stdin=standard_input, start_new_session=True)
     os.close(standard_input)
     client = shlex.join([sys.executable, "-IS", str(SCRIPTS / "warm_python.py"), address, sys.executable])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
@@ -55,6 +56,12 @@ def forced_outputs(workflow: Any) -> list[str]:
     """The outputs of the jobs that run because the user forces them, by `--force`, `-R` or the like."""
     jobs = [job for job in jobs_to_run(workflow) if workflow.dag.reason(job).forced]
     return [str(path) for job in jobs for path in job.output]
+
+
+def scripts(jobs: Iterable[Any]) -> list[str]:
+    """The file name of the script that each job runs; rules without a command have none."""
+    found = [re.search(r"\w+\.py", job.rule.shellcmd or "") for job in jobs]
+    return [script[0] for script in found if script]
 
 
 def jobs_to_submit(workflow: Any) -> list[Any]:

@@ -124,6 +124,12 @@ class _Module:
                     self.definitions.setdefault(name, []).append(statement)
 
 
+def read_mathematics() -> None:
+    """Read the code of runs, for processes that are forked from this one."""
+    for file in chain.from_iterable(folder.glob("*.py") for folder in MATHEMATICS):
+        _module(file, _Silenced)
+
+
 # The digests of many runs share most definitions, so each is looked at once.
 @cache
 def _module(file: Path, reader: Callable[[], _WithoutDocstrings]) -> _Module:
@@ -235,6 +241,7 @@ def _calls(node: ast.AST | None, function: str) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == function
 
 
+@cache  # of a run, that of its first moment
 def git_commit() -> str | None:
     """The commit of this checkout, with `+changes` where the work tree differs from it; None outside git."""
     try:
