@@ -1,6 +1,8 @@
 """Snakemake and its SLURM executor still have what `snakemake_calls.py` uses of them, though undocumented."""
 
 import inspect
+import threading
+from types import SimpleNamespace
 
 import pytest
 import snakemake.api  # first: the others import each other
@@ -13,7 +15,7 @@ from snakemake.workflow import Workflow
 from snakemake_executor_plugin_slurm import Executor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
-from ablation.cluster.snakemake_calls import given_config
+from ablation.cluster.snakemake_calls import given_config, look_once_a_timespan
 
 assert snakemake.api
 
@@ -57,10 +59,10 @@ def test_without_config_files_it_is_the_default(tmp_path):
         (Workflow, ["is_main_process", "current_basedir", "output_settings"]),
         (OutputSettings, ["verbose", "printshellcmds", "debug_dag", "dryrun"]),
         (WorkflowModifier, ["parent_modifier"]),
-        (JobScheduler, ["_executor"]),
+        (JobScheduler, ["_executor", "_open_jobs", "_schedule_reevalutation"]),
         (DAG, ["needrun_jobs", "reason"]),
         (Reason, ["forced"]),
-        (Job, ["is_local", "output", "resources", "wildcards_dict"]),
+        (Job, ["is_local", "output", "resources", "rule", "wildcards_dict"]),
         (Executor, ["next_seconds_between_status_checks"]),
         (RemoteExecutor, ["next_seconds_between_status_checks", "wait"]),
     ],
@@ -69,6 +71,17 @@ def test_it_has_these_attributes(kind, names):
     code = inspect.getsource(kind)
     missing = [name for name in names if not hasattr(kind, name) and f"self.{name}" not in code]
     assert not missing
+
+
+def test_however_many_jobs_end_the_scheduler_has_one_look_to_come():
+    looks = threading.Semaphore(0)
+    scheduler = SimpleNamespace(_open_jobs=looks)
+    look_once_a_timespan(SimpleNamespace(scheduler=scheduler))
+    for _ in range(2):
+        for _ in range(5):
+            scheduler._schedule_reevalutation(0.1)
+        assert looks.acquire(timeout=5)
+        assert not looks.acquire(timeout=0.3)
 
 
 def test_the_executor_sleeps_between_two_looks_and_wakes_at_the_end():

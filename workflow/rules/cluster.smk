@@ -27,6 +27,7 @@ onstart:
     profiles = {"slurm": "--profile slurm ", "cluster-generic": "--profile profiles/submitit "}
     # A job on a cluster keeps those of the call that submitted it.
     os.environ.setdefault(SNAKEMAKE_OPTIONS, profiles.get(snakemake_calls.executor(workflow), "") + OPTIONS)
+    snakemake_calls.look_once_a_timespan(workflow)
     submitted = snakemake_calls.jobs_to_submit(workflow)
     jobs = snakemake_calls.jobs_to_run(workflow)
     check_study_is_current(jobs)

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import re
+import threading
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
@@ -99,6 +100,27 @@ def let_speak(speaker: Speaker) -> None:
 def terminals() -> list[logging.Handler]:
     """Where Snakemake's messages are shown, besides its log file."""
     return [handler for handler in logger.handlers if handler.name == "DefaultStreamHandler"]
+
+
+def look_once_a_timespan(workflow: Any) -> None:
+    """For its limit of submissions the scheduler looks at its jobs again after each look, and also after each job: with
+    a thousand jobs it would look a thousand times in each timespan.
+
+    Here there is one such look to come at a time, and Snakemake ends without waiting for it.
+    """
+    scheduler, to_come = workflow.scheduler, threading.Lock()
+
+    def look() -> None:
+        to_come.release()
+        scheduler._open_jobs.release()
+
+    def look_later(delay: float) -> None:
+        if to_come.acquire(blocking=False):
+            timer = threading.Timer(delay, look)
+            timer.daemon = True
+            timer.start()
+
+    scheduler._schedule_reevalutation = look_later
 
 
 def wake_at_the_end(workflow: Any) -> None:
