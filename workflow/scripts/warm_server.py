@@ -1,6 +1,6 @@
 """Runs the jobs of this machine in processes forked from this one, which has imported already what they import.
 
-Python takes three seconds of a processor to import torch and to make the first optimizer, which is most of a short run.
+Python takes two seconds of a processor to import torch, which is more than a short run.
 So `python` in a rule's command is `warm_python.py` here, in front of the real one on the PATH: it hands its arguments,
 folder, environment and streams over, passes signals on, and ends as the job does. A job of another checkout, or after a
 change of our code, imports that code itself, so a job always runs today's.
@@ -59,10 +59,8 @@ def load(scripts: Sequence[str]) -> None:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy's; with more, it starts them when it is imported
     for script in scripts:
         runpy.run_path(script, run_name="loaded")
-    if torch := sys.modules.get("torch"):
-        # The first optimizer imports half as much again as torch itself.
-        torch.optim.SGD([torch.zeros(1, requires_grad=True)])
-        sys.modules["ablation.runs.provenance"].read_mathematics()
+    if provenance := sys.modules.get("ablation.runs.provenance"):
+        provenance.read_mathematics()
     gc.freeze()  # else each job would copy what it shares with this process when it collects garbage
 
 

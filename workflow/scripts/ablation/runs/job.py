@@ -26,6 +26,7 @@ from ablation.runs import directory as run_directory
 from ablation.runs.checkpoint import Checkpoints, remove_checkpoints
 from ablation.runs.energy import EnergyMeter
 from ablation.runs.interruption import RESUME_LATER, Listener, RunInterruptedError, SafePoints
+from ablation.runs.lazy_compiler import load_compiler_lazily
 from ablation.runs.lock import LockedError
 from ablation.runs.progress import Progress, device_name, threads_on
 from ablation.runs.provenance import git_commit, training_digest, training_files, versions
@@ -75,6 +76,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 def start(arguments: argparse.Namespace, directory: Path, listener: Listener, *, probed: bool = False) -> RunContext:
     """Set threads and device (`auto`: a GPU where there is one), and say what is about to run."""
+    load_compiler_lazily()
     torch.set_num_threads(arguments.threads)
     name = arguments.device if arguments.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     context = RunContext(

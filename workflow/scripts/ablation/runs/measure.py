@@ -11,6 +11,7 @@ import torch
 from ablation.config.kinds import ImageShape
 from ablation.config.settings import RunSettings
 from ablation.data.arrays import Description
+from ablation.runs.lazy_compiler import load_compiler_lazily
 from ablation.training.data import Data, ImageSet
 from ablation.training.device import prepare_device
 from ablation.training.loop import EVALUATION_BATCH, Training, evaluate, train_epoch
@@ -22,6 +23,7 @@ SECONDS = 1.0
 
 def epoch_seconds(settings: RunSettings, data: Description, shape: ImageShape, device: torch.device) -> float:
     """Seconds of an epoch on data like these: the training steps, then the evaluation."""
+    load_compiler_lazily()
     prepare_device(settings, device)
     images = _random_images(settings.batch_size * BATCHES, shape, len(data.classes), device)
     training = Training.start(settings, _only(images, len(data.classes)), 0, device)

@@ -21,7 +21,9 @@ def prepare_device(settings: RunSettings, device: torch.device) -> None:
     rounding = "ieee" if settings.precision == "fp32" else "tf32"
     torch.backends.cuda.matmul.fp32_precision = rounding
     torch.backends.cudnn.conv.fp32_precision = rounding  # type: ignore[attr-defined]
-    torch.use_deterministic_algorithms(settings.deterministic, warn_only=True)
+    # Only where that changes something: torch loads its compiler for it, which takes as long as torch itself.
+    if settings.deterministic != torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(settings.deterministic, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device.type == "cuda":
         # cuBLAS repeats its sums only with workspaces of its own, set before its first call.
