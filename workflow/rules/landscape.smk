@@ -8,6 +8,7 @@ rule landscape:
     log:
         "results/logs/landscape.log",
     localrule: True
+    priority: 1
     conda:
         "../envs/ablation.yaml"
     resources:
@@ -40,6 +41,7 @@ rule plot_landscape:
     log:
         "results/logs/plot_landscape.log",
     localrule: True
+    priority: 1
     conda:
         "../envs/ablation.yaml"
     resources:

@@ -73,6 +73,8 @@ rule probe:
         "results/probes/{variant}/seed{seed}/probe.json",
     log:
         "results/probes/{variant}/seed{seed}/probe.log",
+    # The longest jobs, and most steps after them: what begins first leaves the least to wait for at the end.
+    priority: 1
     conda:
         "../envs/ablation.yaml"
     threads: study.jobs.threads
