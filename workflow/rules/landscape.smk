@@ -7,8 +7,8 @@ rule landscape:
         expand("results/landscape/{name}.csv", name=landscape_files.TABLES),
     log:
         "results/logs/landscape.log",
-    localrule: True
     priority: 1
+    localrule: True
     conda:
         "../envs/ablation.yaml"
     resources:
@@ -40,8 +40,8 @@ rule plot_landscape:
         expand("results/landscape/{name}.png", name=landscape_files.figure_names(study)),
     log:
         "results/logs/plot_landscape.log",
-    localrule: True
     priority: 1
+    localrule: True
     conda:
         "../envs/ablation.yaml"
     resources:
