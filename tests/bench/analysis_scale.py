@@ -8,7 +8,6 @@ In: nothing. Out: a table of seconds and peak memory (MB) a step, and the same a
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from results import add_json, tell
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "scripts"))
 
@@ -182,19 +182,15 @@ def compare(table: str) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, nargs="+", default=[1000, 10_000])
-    parser.add_argument("--json", type=Path)
+    add_json(parser)
     arguments = parser.parse_args()
-    found = {}
+    rows = []
     for runs in arguments.runs:
         with tempfile.TemporaryDirectory() as folder:
             os.chdir(folder)
-            found[runs] = measured(runs)
+            rows += [{"runs": runs} | step for step in measured(runs)]
             os.chdir(ROOT)
-        for each in found[runs]:
-            print(f"{runs:>7} runs  {each['step']:20} {each['seconds']:8.2f} s {each['mb']:6} MB", flush=True)
-    if arguments.json:
-        machine = {"machine": platform.machine(), "python": platform.python_version(), "load": os.getloadavg()}
-        arguments.json.write_text(json.dumps(machine | {"runs": found}, indent=2) + "\n")
+    tell(rows, arguments.json)
 
 
 if __name__ == "__main__":

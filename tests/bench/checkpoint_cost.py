@@ -1,6 +1,6 @@
 """What a checkpoint costs: its size, and the seconds to write and to read it, for the study's networks.
 
-python tests/bench/checkpoint_cost.py [--device cuda] [--folder results] [--rounds 5]
+python tests/bench/checkpoint_cost.py [--device cuda] [--folder results] [--rounds 5] [--json FILE]
 
 `--folder` lies on the file system to be measured. Medians over the rounds; a checkpoint's writing ends on the disk.
 """
@@ -13,14 +13,17 @@ import time
 from pathlib import Path
 
 import torch
+from results import add_json, tell
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "scripts"))
 
 from ablation.config.settings import complete
 from ablation.runs.checkpoint import Checkpoints
+from ablation.runs.progress import device_name
 from ablation.training.data import Data, ImageSet
-from ablation.training.loop import Training, update, weights_of
+from ablation.training.loop import Training, weights_of
 from ablation.training.meters import Clock
+from ablation.training.steps import update
 
 NETWORKS = {
     "CNN (64, 128, 256)": complete({}),
@@ -57,7 +60,9 @@ def main():
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--folder", type=Path, default=Path("results"))
     parser.add_argument("--rounds", type=int, default=5)
+    add_json(parser)
     arguments = parser.parse_args()
+    rows = []
     for name, settings in NETWORKS.items():
         training, step = trained(settings, arguments.device)
         clock = Clock(arguments.device)
@@ -69,7 +74,8 @@ def main():
             )
             reading = measured(checkpoints.read, arguments.rounds)
             size = checkpoints.newest.stat().st_size / 2**20
-        print(f"{name}: {size:.0f} MiB, written in {writing:.3f} s, read in {reading:.3f} s (first step {step:.2f} s)")
+        rows.append({"network": name, "MiB": size, "write s": writing, "read s": reading, "first step s": step})
+    tell(rows, arguments.json, device=device_name(arguments.device))
 
 
 if __name__ == "__main__":

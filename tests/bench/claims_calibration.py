@@ -11,10 +11,8 @@ often, so a verdict of the wrong kind may come in 5 % of the studies at most, al
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
-import platform
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -22,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import scipy
+from results import add_json, tell
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "scripts"))
 
@@ -156,23 +154,17 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=10_000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[3, 5, 10])
     parser.add_argument("--processes", type=int, default=os.cpu_count())
-    parser.add_argument("--json", type=Path)
+    add_json(parser)
     arguments = parser.parse_args()
-    print(f"| runs | seeds | {' | '.join(WRONG)} | finds 3 sd |")
-    print("|---|---|" + "---|" * (len(WRONG) + 1))
-    found = []
+    rows = []
     for distribution in DISTRIBUTIONS:
         for seeds in arguments.seeds:
             shares = rates(seeds, distribution, arguments.studies, arguments.processes)
-            found.append({"runs": distribution, "seeds": seeds} | shares)
-            print(
-                f"| {distribution} | {seeds} | {' | '.join(f'{share:.1f} %' for share in shares.values())} |",
-                flush=True,
+            rows.append(
+                {"runs": distribution, "seeds": seeds, "studies": arguments.studies}
+                | {f"{key} %": share for key, share in shares.items()}
             )
-    if arguments.json:
-        versions = {"python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__}
-        head = {"machine": platform.machine(), "studies": arguments.studies, "load": os.getloadavg(), **versions}
-        arguments.json.write_text(json.dumps(head | {"shares": found}, indent=2) + "\n")
+    tell(rows, arguments.json)
 
 
 if __name__ == "__main__":

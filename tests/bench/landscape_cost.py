@@ -1,6 +1,6 @@
 """What recording every step costs, and what a probe costs: VGG-A, batch 128, on random images.
 
-python tests/bench/landscape_cost.py [--device cuda] [--steps 4] [--rounds 5]
+python tests/bench/landscape_cost.py [--device cuda] [--steps 4] [--rounds 5] [--json FILE]
 
 Times are of the processor on a CPU and of the clock on a GPU, medians over rounds that alternate between the kinds.
 """
@@ -12,11 +12,13 @@ import time
 from pathlib import Path
 
 import torch
+from results import add_json, tell
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "scripts"))
 
 from ablation.config.settings import complete
 from ablation.config.study import Probing
+from ablation.runs.progress import device_name
 from ablation.training.data import Data, ImageSet
 from ablation.training.loop import Training, train_epoch
 from ablation.training.meters import Clock
@@ -60,6 +62,7 @@ def main():
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=5)
+    add_json(parser)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
 
@@ -75,10 +78,14 @@ def main():
                 taken[kind].append(spent)
     plain, recorded, probed = (statistics.median(taken[kind]) for kind in KINDS)
     step = plain / arguments.steps
-    print(f"a training step: {step:.4f} s; recording adds {100 * (recorded / plain - 1):+.1f} %", flush=True)
-    print(
-        f"a probe ({len(Probing().step_sizes)} step sizes): {probed - plain:.4f} s, {(probed - plain) / step:.1f} steps"
-    )
+    row = {
+        "step s": step,
+        "recording adds %": 100 * (recorded / plain - 1),
+        "probe s": probed - plain,
+        "probe, in steps": (probed - plain) / step,
+        "step sizes of a probe": len(Probing().step_sizes),
+    }
+    tell([row], arguments.json, device=device_name(arguments.device))
 
 
 if __name__ == "__main__":

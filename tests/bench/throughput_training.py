@@ -11,10 +11,7 @@ in turns, several times, and the medians are told.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
-import os
-import platform
 import statistics
 import sys
 import time
@@ -26,6 +23,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from results import add_json, tell
 from torch import nn
 from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 from torch.utils.data import DataLoader, Dataset
@@ -46,6 +44,7 @@ NETWORKS = {
 }
 BATCH = 128
 SECONDS_SIDE_BY_SIDE = 3
+IMAGES_OF_RUN = 50 * 50_000
 Steps = Callable[[int], None]
 
 
@@ -317,16 +316,32 @@ def stacked_rate(count: int, data: Data, device: torch.device) -> float:
     return steps * count * BATCH / seconds(take, steps, device)
 
 
-def machine(device: torch.device) -> dict[str, object]:
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+def row(network: str, way: str, rate: float, *, reference: float | None = None, runs: int = 1) -> dict[str, Any]:
+    """A line of the table: what so many runs at once do together."""
     return {
-        "device": device_name(device),
-        "processors": os.cpu_count(),
-        "load": load,
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "cudnn": torch.backends.cudnn.version(),
+        "runs at once": runs,
+        "network": network,
+        "way": way,
+        "images/s": rate,
+        "x reference": reference and rate / reference,
+        "TFLOP/s": rate * flop_per_image(network) / 1e12,
+        "runs an hour": rate * 3600 / IMAGES_OF_RUN,
     }
+
+
+def rows_alone(network: str, data: Data, arguments: argparse.Namespace, device: torch.device) -> list[dict[str, Any]]:
+    rates = measure(ways_of(network, data, arguments, device), arguments, device)
+    return [row(network, way, rate, reference=rates["reference"]) for way, rate in rates.items()]
+
+
+def rows_side_by_side(
+    count: int, data: Data, arguments: argparse.Namespace, device: torch.device
+) -> list[dict[str, Any]]:
+    rates = {f"{each} processes": side_by_side(count, each, device) for each in arguments.precisions}
+    if device.type == "cuda":
+        rates |= {f"{each} streams": streams_rate(count, each, data, device) for each in arguments.precisions}
+    rates["tf32 stacked"] = stacked_rate(count, data, device)
+    return [row("small", way, rate, runs=count) for way, rate in rates.items()]
 
 
 def main() -> None:
@@ -340,40 +355,23 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=50_000)
     parser.add_argument("--seconds", type=float, default=0.7, help="of each turn")
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--json", type=Path)
+    add_json(parser)
     arguments = parser.parse_args()
-    device = torch.device(arguments.device)
-    result: dict[str, Any] = {"machine": machine(device), "images_per_second": {}, "side_by_side": {}}
+    device, rows = torch.device(arguments.device), []
     if device.type == "cpu":
         torch.set_num_threads(1)
     data = random_data(arguments.images, device)
-    result["matrix_tflops"] = {each: matrix_rate(device, each) for each in arguments.precisions}
-    print(json.dumps(result), flush=True)
+    rows += [
+        {"network": "matrix product", "way": each, "TFLOP/s": matrix_rate(device, each)}
+        for each in arguments.precisions
+    ]
+    # After each part, so that what is measured is kept when the time is over.
     for network in arguments.networks:
-        rates = measure(ways_of(network, data, arguments, device), arguments, device)
-        result["images_per_second"][network] = rates
-        for way, rate in rates.items():
-            tflops = rate * flop_per_image(network) / 1e12
-            ratio = rate / rates["reference"]
-            print(
-                f"{network:6} {way:16} {rate:10,.0f} images/s {ratio:6.2f} x reference {tflops:8.3f} TFLOP/s",
-                flush=True,
-            )
-        write(arguments.json, result)
+        rows += rows_alone(network, data, arguments, device)
+        tell(rows, arguments.json, device=device_name(device))
     for count in arguments.side_by_side:
-        rates = {f"{each} processes": side_by_side(count, each, device) for each in arguments.precisions}
-        if device.type == "cuda":
-            rates |= {f"{each} streams": streams_rate(count, each, data, device) for each in arguments.precisions}
-        rates["tf32 stacked"] = stacked_rate(count, data, device)
-        result["side_by_side"][count] = rates
-        for way, rate in rates.items():
-            print(f"{count} small {way:15} {rate:10,.0f} images/s {rate * 3600 / 2.5e6:6.0f} runs an hour", flush=True)
-        write(arguments.json, result)
-
-
-def write(path: Path | None, result: dict[str, object]) -> None:
-    if path is not None:
-        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        rows += rows_side_by_side(count, data, arguments, device)
+        tell(rows, arguments.json, device=device_name(device))
 
 
 if __name__ == "__main__":
