@@ -95,7 +95,11 @@ def check_queue(folder: str) -> None:
 
 
 def slurm(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    """A command of SLURM. One that is not there, or does not answer within a minute, has failed as any other."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return subprocess.CompletedProcess(command, 1, "", str(error))
 
 
 def log_beside_runs(jobs: list[Any]) -> None:
