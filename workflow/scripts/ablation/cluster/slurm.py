@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,12 @@ def check_queue(folder: str) -> None:
             f"No job was submitted: {len(left)} job(s) of an earlier call in this folder are still in SLURM's queue. "
             f"Let them end (`squeue --me` shows them), or cancel them: {for_shell('scancel', *left)}"
         )
+
+
+def cancel_all(name: str) -> None:
+    """Cancel the jobs of this name."""
+    if slurm("scancel", f"--name={name}").returncode != 0:
+        print(f"SLURM does not answer, and jobs may still run. To cancel them: scancel --name={name}", file=sys.stderr)
 
 
 def slurm(*command: str) -> subprocess.CompletedProcess[str]:
