@@ -63,7 +63,7 @@ def test_without_config_files_it_is_the_default(tmp_path):
         (DAG, ["needrun_jobs", "reason"]),
         (Reason, ["forced"]),
         (Job, ["is_local", "output", "resources", "wildcards_dict"]),
-        (Executor, ["next_seconds_between_status_checks", "run_uuid"]),
+        (Executor, ["next_seconds_between_status_checks", "run_uuid", "_fallback_partition", "_fallback_account_arg"]),
         (RemoteExecutor, ["next_seconds_between_status_checks", "wait", "cancel"]),
     ],
 )

@@ -40,6 +40,7 @@ onstart:
             cluster.check(submitted, snakemake_calls.folder(workflow))
             cluster.log_beside_runs(submitted)
             snakemake_calls.wake_at_the_end(workflow)
+            snakemake_calls.use_site_defaults(workflow)
             snakemake_calls.ask_patiently()
         elif any(job.resources.get("submitit_cluster") == "slurm" for job in submitted):
             cluster.check_requests(submitted, "profiles/submitit/config.yaml")

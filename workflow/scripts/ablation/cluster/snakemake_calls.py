@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shlex
 import signal
 import time
 from collections.abc import Iterable, Mapping
@@ -123,15 +124,22 @@ def ask_patiently() -> None:
     async def patiently(command: str, log: Any) -> tuple[dict[str, str], float]:
         states, seconds = await ask(command, log)
         if states is None:
-            log.warning(
-                f"SLURM does not answer {command.split(maxsplit=1)[0]}. Its jobs are taken to be running: {command}"
-            )
+            log.warning(f"SLURM does not answer. Its jobs are taken to be running, and it is asked again: {command}")
             return {}, 0.0
         seen.update(states)
         ended = seen - states.keys() if command.startswith("squeue") else ()
         return states | dict.fromkeys(ended, "COMPLETED"), seconds
 
     slurm_executor.query_job_status = patiently
+
+
+def use_site_defaults(workflow: Any) -> None:
+    """Where the profile names no partition or account, let it be that of the user's environment, and no guess."""
+    executor = workflow.scheduler._executor
+    if partition := os.environ.get("SBATCH_PARTITION"):
+        executor._fallback_partition = partition
+    if account := os.environ.get("SBATCH_ACCOUNT"):
+        executor._fallback_account_arg = f" -A {shlex.quote(account)}"
 
 
 def name_of_jobs(workflow: Any) -> str:

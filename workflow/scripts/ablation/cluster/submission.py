@@ -89,7 +89,7 @@ class Commands:
             self.group = None
             self.left.pop(0)
         # Stopped by SLURM, which also ends the job: an end of its own would make a preempted job a failed one.
-        while self.stopped and "SLURM_JOB_ID" in os.environ:
+        while self.stopped and os.environ.get("SUBMITIT_EXECUTOR") == "slurm":
             time.sleep(1)
         if self.failures or self.stopped:
             sys.exit(1)
