@@ -39,7 +39,7 @@ def test_variables_of_sbatch(new_project, call, named):
 @pytest.mark.parametrize("call", CALLS)
 def test_inside_an_allocation(new_project, call):
     project = new_project("allocation", STUDY, kind=CALLS[call])
-    inside = ["srun", "--partition=high", "--mem-per-cpu=1500"]
+    inside = ["salloc", "--partition=high", "--mem-per-cpu=1500"]
     if call == "submit.py":
         command = [SNAKEMAKE[0], "workflow/scripts/submit.py", "--configfile", "config/study.yaml"]
     else:

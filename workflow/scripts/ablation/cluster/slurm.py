@@ -45,7 +45,7 @@ class ClusterError(Exception):
 
 def forget_environment(jobs: list[Any], profile: str) -> None:
     """Let these jobs be what the study and the profile say, also inside a job of SLURM or with options in variables."""
-    given = {key for job in jobs for key in job.resources.keys()}
+    given = {key for job in jobs for key, _ in job.resources.items()}
     kept = CLUSTER | {name for name, resource in PLACES.items() if resource not in given}
     forgotten = sorted(name for name in os.environ if name.startswith(VARIABLES) and name not in kept)
     for name in forgotten:
