@@ -22,7 +22,7 @@ from ablation.config.texts import shown
 KeyPath = tuple[str | int, ...]
 # What YAML holds only as an escape ("\\0"): it would reach files, figures and command lines.
 CONTROL = yaml.reader.Reader.NON_PRINTABLE
-# Numbers that YAML reads as people do. To YAML 1.1, 010 is 8, 1:30 is 90 and 1_0 is 10; 1_0e-3 is a text, to Python 0.01.
+# Numbers that YAML reads as people do: to YAML 1.1 010 is 8, 1:30 is 90, 1_0 is 10, and 1_0e-3 a text, to Python 0.01.
 DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 MAX_BYTES = 1_000_000
