@@ -34,6 +34,7 @@ class ClusterProject(Project):
 
     def __init__(self, folder, study, site=()):
         super().__init__(folder)
+        self.environment = dict(ENVIRONMENT)
         (folder / "slurm").symlink_to(os.readlink(ROOT / "slurm"))
         (folder / "config/study.yaml").write_text(study)
         profile = folder / self.profile_file
@@ -47,7 +48,7 @@ class ClusterProject(Project):
             return subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env=ENVIRONMENT,
+                env=self.environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

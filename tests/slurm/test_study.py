@@ -72,7 +72,7 @@ def test_training_and_probing_are_jobs_with_a_gpu_each_and_nothing_else_is_a_job
         names = [name.removeprefix("tiny-").replace("-seed", "_") for name, *_ in jobs]
     assert sorted(names) == sorted(JOBS)
     for _, _, resources, minutes, state in jobs:
-        assert {"cpu=1", "mem=4000M", "gres/gpu=1"} <= set(resources.split(","))
+        assert {"cpu=1", "mem=3000M", "gres/gpu=1"} <= set(resources.split(","))
         assert (minutes, state) == ("240", "COMPLETED")
 
 

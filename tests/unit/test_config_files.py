@@ -270,8 +270,12 @@ MINIMAL = "study: mine\nseeds: [0]\nvariants: {adam: {}, 1e-3: {optimizer: sgd}}
         ("tables: {t: {title: ' ', rows: [{variant: adam, label: x}]}}", ":4: tables.t.title: '' is not valid: string"),
         (r'title: "\ud800"', r":4: title: '\\ud800' is not valid: it, or its key, holds a control"),
         (r'"\ud800": 1', r":4: '\\ud800': 1 is not valid: it, or its key, holds a control character"),
-        ("base: {epochs: 0x" + "f" * 5000 + "}", ":4: base.epochs: is too large a number"),
+        ("base: {epochs: 0x" + "f" * 5000 + "}", ":4: '0xfff.* looks like a number but is not one"),
+        ("base: {epochs: 1" + "0" * 50 + "}", ":4: base.epochs: is too large a number"),
         ("base: {epochs: " + "9" * 5000 + "}", ":4: '999.* looks like a number but is not one"),
+        ("base: {epochs: 1e3}", ":4: base.epochs: '1e3' is not valid: a whole number is expected; write 1000$"),
+        ("base: {epochs: 1e-3}", ":4: base.epochs: '1e-3' is not valid: a whole number is expected$"),
+        ("base: {epochs: ten}", ":4: base.epochs: 'ten' is not valid: a whole number is expected$"),
         ("base: {epochs: 0x_}", ":4: '0x_' looks like a number but is not one"),
         (
             "base: {optimizer: {learning_rate: 1e400}}",
@@ -308,6 +312,41 @@ def test_odd_values_are_refused_by_their_place(tmp_path, line, error):
         load_study([tmp_path / "odd.yaml"])
     assert re.search(error, str(caught.value)), str(caught.value)
     assert len(caught.value.errors) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "understood"),
+    [
+        ("010", 8),
+        ("007", 7),
+        ("08", 8.0),
+        ("-010", -8),
+        ("1:30:00", 5400),
+        ("1:30.5", 90.5),
+        ("1_000", 1000),
+        ("1_0e-3", 0.01),
+        ("00.5", 0.5),
+        ("0b11", 3),
+        ("0x10", 16),
+    ],
+)
+@pytest.mark.parametrize("line", ["base: {epochs: %s}", "title: %s", "notes: [one, %s]"])
+def test_numbers_that_yaml_reads_otherwise_than_people_are_refused_with_both_readings(
+    tmp_path, line, written, understood
+):
+    write(tmp_path, odd=MINIMAL + line % written)
+    with pytest.raises(ConfigError, match=r"odd\.yaml:4: ") as caught:
+        load_study([tmp_path / "odd.yaml"])
+    advice = f"'{written}' would be read as {understood}; write {understood}, or '{written}' in quotes for a text"
+    assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize("number", ["5", "+5", "50.0", "0.5e1", "5.", "5e0", ".5e+1", "0"])
+def test_decimal_numbers_are_read(tmp_path, number):
+    write(tmp_path, plain=MINIMAL + f"base: {{optimizer: {{weight_decay: {number}}}}}\nnotes: ['010', 1.2.3, v010]")
+    study = load_study([tmp_path / "plain.yaml"])
+    assert study.matrix.settings["adam"].optimizer.weight_decay == float(number)
+    assert study.notes == ("010", "1.2.3", "v010")
 
 
 def test_titles_labels_and_notes_are_on_one_line(tmp_path):

@@ -35,7 +35,7 @@ CONFIG = Path(__file__).resolve().parents[2] / "config"
 ALL_ABOUT_A_FILE = re.compile(
     r"is not valid YAML: .|holds no settings|cannot be read: .|is not a file|is not a text file in UTF-8"
     r"|'extends' leads back|is nested more than|holds more than"
-    r"|the tag '|a key is a list|.* looks like a number|and more; these are the first"
+    r"|the tag '|a key is a list|.* looks like a number|.* would be read as|and more; these are the first"
 )
 
 FULL = {

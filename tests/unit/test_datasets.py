@@ -199,6 +199,14 @@ def test_linked_class_folders_are_followed(tmp_path: Path) -> None:
 SHADES = np.arange(32 * 32).reshape(32, 32) * 64
 
 
+@pytest.mark.parametrize("empty", ["train/emu", "test/emu"])
+def test_a_class_without_images_is_refused(tmp_path: Path, empty: str) -> None:
+    folder = as_folder(tmp_path / "images", small_set())
+    (folder / empty).mkdir()
+    (folder / "train/.cache").mkdir()
+    assert f"the class folder '{empty}' has no images; fill or delete it" in refusal(tmp_path, folder)
+
+
 def saved(image: Image.Image, form: str, **options: Any) -> bytes:
     image.save(buffer := io.BytesIO(), form, **options)
     return buffer.getvalue()

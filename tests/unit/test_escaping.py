@@ -38,7 +38,7 @@ def test_one_line_has_single_spaces():
         ("<b>&lt;&#60; R&D a & b", r"&lt;b\>&amp;lt;&amp;\#60; R&amp;D a & b"),
         ("[a](javascript:b) ![c](d)", r"\[a\](javascript:b) !\[c\](d)"),
         ("`code` \\", r"\`code\` \\"),
-        ("$x$ $(touch pwned)", r"\$x\$ \$(touch pwned)"),
+        ("$x$ $(touch pwned)", "&#36;x&#36; &#36;(touch pwned)"),
         ("# C #", r"\# C \#"),
         ("> said", r"\> said"),
         ("- item", r"\- item"),

@@ -34,7 +34,7 @@ RUN = Job(Run("adam", 0))
 
 @pytest.fixture(autouse=True)
 def no_cluster(monkeypatch):
-    monkeypatch.setattr(queue, "_queue", list)
+    monkeypatch.setattr(queue, "_queue", lambda columns: [])
 
 
 @pytest.fixture(autouse=True)

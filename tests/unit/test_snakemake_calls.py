@@ -1,6 +1,8 @@
 """Snakemake and its SLURM executor still have what `snakemake_calls.py` uses of them, though undocumented."""
 
+import asyncio
 import inspect
+import logging
 import threading
 from types import SimpleNamespace
 
@@ -15,7 +17,7 @@ from snakemake.workflow import Workflow
 from snakemake_executor_plugin_slurm import Executor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
-from ablation.cluster.snakemake_calls import given_config, look_once_a_timespan
+from ablation.cluster.snakemake_calls import ask_patiently, given_config, look_once_a_timespan, slurm_executor
 
 assert snakemake.api
 
@@ -63,8 +65,8 @@ def test_without_config_files_it_is_the_default(tmp_path):
         (DAG, ["needrun_jobs", "reason"]),
         (Reason, ["forced"]),
         (Job, ["is_local", "output", "resources", "rule", "wildcards_dict"]),
-        (Executor, ["next_seconds_between_status_checks"]),
-        (RemoteExecutor, ["next_seconds_between_status_checks", "wait"]),
+        (Executor, ["next_seconds_between_status_checks", "run_uuid", "_fallback_partition", "_fallback_account_arg"]),
+        (RemoteExecutor, ["next_seconds_between_status_checks", "wait", "cancel"]),
     ],
 )
 def test_it_has_these_attributes(kind, names):
@@ -90,3 +92,18 @@ def test_the_executor_sleeps_between_two_looks_and_wakes_at_the_end():
     assert "if not self.wait:" in code
     assert inspect.iscoroutinefunction(RemoteExecutor.sleep)
     assert "sleep" not in vars(Executor)
+
+
+@pytest.mark.parametrize(("command", "gone"), [("squeue --me", {"7": "COMPLETED"}), ("sacct -X", {})])
+def test_no_answer_changes_nothing_and_a_job_that_squeue_hides_has_ended(monkeypatch, caplog, command, gone):
+    answers = iter([({"7": "RUNNING"}, 0.1), (None, None), ({"8": "PENDING"}, 0.1)])
+
+    async def answer(command, log):
+        return next(answers)
+
+    monkeypatch.setattr(slurm_executor, "query_job_status", answer)
+    ask_patiently()
+    asked = [asyncio.run(slurm_executor.query_job_status(command, logging.getLogger())) for _ in range(3)]
+    assert [states for states, _ in asked] == [{"7": "RUNNING"}, {}, {"8": "PENDING"} | gone]
+    assert "SLURM does not answer" in caplog.text
+    assert "await query_job_status(" in inspect.getsource(Executor.check_active_jobs)

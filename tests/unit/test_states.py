@@ -28,7 +28,7 @@ RUN = Path("results/runs/adam/seed0")
 
 @pytest.fixture(autouse=True)
 def no_cluster(monkeypatch):
-    monkeypatch.setattr(queue, "_queue", list)
+    monkeypatch.setattr(queue, "_queue", lambda columns: [])
 
 
 @pytest.fixture
@@ -184,12 +184,12 @@ def test_a_run_in_the_queue_tells_what_it_waits_for(state, monkeypatch, line, de
     state()
     job = SubmittedJob("9_0", "small-train-adam-seed0 small-train-adam-seed1", "logs", "slurm")
     monkeypatch.setattr(queue, "read_jobs", lambda: [job])
-    monkeypatch.setattr(queue, "_queue", lambda: [line.format(here=os.getcwd())])
+    monkeypatch.setattr(queue, "_queue", lambda columns: [line.format(here=os.getcwd())])
     assert (state().status, state().detail) == ("queued", detail)
 
 
 def test_jobs_of_another_folder_are_not_ours(state, monkeypatch):
-    monkeypatch.setattr(queue, "_queue", lambda: ["7|PENDING|Priority|/elsewhere|rule_train_wildcards_adam_0"])
+    monkeypatch.setattr(queue, "_queue", lambda columns: ["7|PENDING|Priority|/elsewhere|rule_train_wildcards_adam_0"])
     assert state().status == "waiting"
 
 

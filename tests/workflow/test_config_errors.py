@@ -92,7 +92,7 @@ BROKEN = {
     ),
     "a wrong type": (
         ("{epochs: 2}", "{epochs: many}"),
-        ["broken.yaml:4: base.epochs: 'many' is not valid: input should be a valid integer"],
+        ["broken.yaml:4: base.epochs: 'many' is not valid: a whole number is expected"],
     ),
     "too few blocks": (
         ("{epochs: 2}", "{model: {filters: [8, 16]}}"),

@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 import torch
 
+from . import conftest
+
 RUNS = [(variant, seed) for variant in ("adam", "sgd", "exploding") for seed in (0, 1)]
 
 # One of each kind of file that a study leaves.
@@ -241,3 +243,12 @@ def test_a_study_of_any_size_is_written(project):
     assert len(study["notes"][0]) == 300_000
     assert study["title"] == "From the command line"
     assert project.snakemake("-n", "results/study.json", "--config", "title=From the command line").returncode == 0
+
+
+def test_figures_are_made_and_jobs_run_without_a_home_to_write_to(copied, monkeypatch):
+    monkeypatch.setitem(conftest.ENVIRONMENT, "HOME", "/proc/1")
+    (copied.folder / "results/runs/adam/seed0/metrics.json").unlink()
+    result = copied.snakemake()
+    assert result.returncode == 0, result.stdout
+    assert (copied.folder / "results/runs/adam/seed0/metrics.json").exists()
+    assert "Traceback" not in result.stdout

@@ -2,8 +2,10 @@
 
 
 def cancel_what_runs():
-    """End the jobs of a call of submitit's profile that ends before them, as by Ctrl-C: its executor cancels those in a
-    list, which is empty while it asks for their states."""
+    """End the jobs of a call that ends before them, as by Ctrl-C: the executors cancel those in a list, which is empty
+    while they ask for states, and in which a job that is being submitted is not yet."""
+    if snakemake_calls.executor(workflow) == "slurm":
+        cluster.cancel_all(snakemake_calls.name_of_jobs(workflow))
     if snakemake_calls.executor(workflow) != "cluster-generic":
         return
     ids = ids_that_run(snakemake_calls.jobs_to_submit(workflow), study.study)
@@ -38,10 +40,14 @@ onstart:
             cluster.check(submitted, snakemake_calls.folder(workflow))
             cluster.log_beside_runs(submitted)
             snakemake_calls.wake_at_the_end(workflow)
+            snakemake_calls.use_site_defaults(workflow)
+            snakemake_calls.ask_patiently()
         elif any(job.resources.get("submitit_cluster") == "slurm" for job in submitted):
             cluster.check_requests(submitted, "profiles/submitit/config.yaml")
     except cluster.ClusterError as error:
         raise WorkflowError(for_terminal(error))
+    if submitted:
+        snakemake_calls.cancel_in_peace(workflow)
     last_call.remember(CONFIGFILES or [DEFAULT_STUDY], OVERRIDES, os.environ[SNAKEMAKE_OPTIONS])
     if not snakemake_calls.uses_own_words(workflow):
         print(TERMINAL.begin([job.output for job in jobs], f"python {SCRIPTS}/status.py --watch"), file=sys.stderr)

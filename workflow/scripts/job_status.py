@@ -1,7 +1,8 @@
 """Tell Snakemake a job's state: job_status.py JOB prints running, success or failed.
 
 Snakemake asks for each job by itself. The answer is that of the last question to SLURM, which is for all jobs and not
-repeated within a few seconds; so most calls load nothing and ask nobody.
+repeated within a few seconds; so most calls load nothing and ask nobody. Snakemake reads standard output, which holds
+the state and nothing else, and ends where there is none: a question that fails leaves the state as it was.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def status(job_id: str) -> str:
     checked = CHECKED.stat().st_mtime if CHECKED.exists() else 0.0
     if job.state == "running" and time.time() - checked > INTERVAL[job.cluster]:
         bridge = str(Path(__file__).with_name("submitit_bridge.py"))
-        subprocess.run([sys.executable, bridge, "refresh"], check=True)
+        subprocess.run([sys.executable, bridge, "refresh"], stdout=sys.stderr, check=False)
     return read_job(job_id).state
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,13 @@ def main() -> None:
     parser.add_argument("action", choices=["submit", "refresh", "cancel"])
     parser.add_argument("what", nargs="*", help="a job script, or the ids of jobs")
     arguments = parser.parse_args()
+    # Snakemake takes the first line for the id: what submitit or SLURM say besides goes to standard error.
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     with errors_for_users(SubmissionError):
         match arguments.action:
             case "submit":
-                print(submit_script(Path(*arguments.what)))
+                print(submit_script(Path(*arguments.what)), file=answer)
             case "refresh":
                 refresh()
             case "cancel":

@@ -33,7 +33,7 @@ OF_LATEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
     "×": r"$\times$",
 }
 LATEX = re.compile("|".join(map(re.escape, OF_LATEX)))
-MARKUP = re.compile(r"[\\`*_~\[\]>|#$]")
+MARKUP = re.compile(r"[\\`*_~\[\]>|#]")
 # What makes a list or a rule of the line that it begins.
 BEGINS_BLOCK = re.compile(r"^(\d*)(?=[.)](?:\s|$)|[+-](?:[\s-]|$))")
 # What a spreadsheet takes for the beginning of a formula, also in full width.
@@ -67,9 +67,12 @@ def _as_bytes(found: re.Match[str]) -> str:
 
 
 def for_markdown(text: str) -> str:
-    """A text on one line, also for a heading or a cell: no markup, HTML, link or formula."""
+    """A text on one line, also for a heading or a cell: no markup, HTML, link or formula.
+
+    Some viewers make a formula of what is between two dollar signs, with a backslash before them too.
+    """
     text = re.sub(r"&(?=[#\w])", "&amp;", one_line(text)).replace("<", "&lt;")
-    return BEGINS_BLOCK.sub(r"\1\\", MARKUP.sub(r"\\\g<0>", text))
+    return BEGINS_BLOCK.sub(r"\1\\", MARKUP.sub(r"\\\g<0>", text)).replace("$", "&#36;")
 
 
 def for_rst(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -37,7 +38,14 @@ LEGEND_WIDTH = 95
 LABEL_WIDTH, TITLE_WIDTH = 80, 75
 # A linear axis cannot show losses that differ by more than this factor.
 LARGEST_LINEAR_RATIO = 20
+# Fonts with letters that matplotlib's own lacks, as they are called where a machine has them.
+MORE_FONTS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR", "Source Han Sans SC"),
+    *("WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback", "IPAGothic", "NanumGothic"),
+    *("Noto Sans Devanagari", "Noto Sans Thai", "Noto Sans Symbols 2", "Noto Emoji", "Symbola", "Unifont"),
+)
 STYLE: dict[Any, Any] = {
+    "font.family": ["DejaVu Sans", *(name for name in MORE_FONTS if name in font_manager.get_font_names())],
     "font.size": 9,
     "axes.axisbelow": True,
     "legend.fontsize": 8.5,

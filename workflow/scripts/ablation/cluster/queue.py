@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 
 from ablation.cluster.jobs import job_name, read_jobs
+from ablation.cluster.slurm import slurm
 
 # Snakemake's executor names a job's rule and wildcards in its comment.
 COMMENT = re.compile(r"rule_(?P<rule>train|train_more_seeds|probe)_wildcards_(?P<variant>[a-z0-9-]+)(_(?P<seed>\d+))?$")
@@ -22,7 +22,7 @@ def queued_jobs(study: str) -> dict[str, str]:
     """
     submitted = {job.job_id: job.name for job in read_jobs() if job.state == "running"}
     found: dict[str, str] = {}
-    for line in _queue():
+    for line in _queue(FORMAT) or []:
         job, state, reason, folder, comment = line.split("|", 4)
         if os.path.realpath(folder) != os.getcwd() and job not in submitted:
             continue
@@ -37,10 +37,12 @@ def _names(comment: str, name: str, study: str) -> list[str]:
     return [each.replace("-train_more_seeds-", "-train-") for each in name.split()]
 
 
-def _queue() -> list[str]:
-    command = ["squeue", "--me", "--array", "--noheader", f"--format={FORMAT}"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return answer.stdout.splitlines() if answer.returncode == 0 else []
+def ids_in_queue() -> set[str] | None:
+    """The ids of the user's jobs that wait or run; None where SLURM does not answer."""
+    lines = _queue("%i")
+    return None if lines is None else set(lines)
+
+
+def _queue(columns: str) -> list[str] | None:
+    answer = slurm("squeue", "--me", "--array", "--noheader", f"--format={columns}")
+    return answer.stdout.splitlines() if answer.returncode == 0 else None

@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,33 @@ OPTIONS = {
     "runtime": "--time",
     "_cores": "--cpus-per-task",
 }
+# What SLURM's commands take from the environment as if it had been typed after their names.
+VARIABLES = ("SBATCH_", "SLURM_", "SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_")
+# Of these, what they need to find the cluster,
+CLUSTER = {"SLURM_CONF", "SLURM_JWT", "SLURM_CLUSTERS", "SBATCH_CLUSTERS", "SBATCH_RESERVATION"}
+# and where jobs run, if no resource of the profile says so.
+PLACES = {
+    "SBATCH_PARTITION": "slurm_partition",
+    "SBATCH_ACCOUNT": "slurm_account",
+    "SBATCH_QOS": "qos",
+    "SBATCH_CONSTRAINT": "constraint",
+}
 
 
 class ClusterError(Exception):
     """SLURM would not take the jobs; the message says why and what to do."""
+
+
+def forget_environment(jobs: list[Any], profile: str) -> None:
+    """Let these jobs be what the study and the profile say, also inside a job of SLURM or with options in variables."""
+    given = {key for job in jobs for key, _ in job.resources.items()}
+    kept = CLUSTER | {name for name, resource in PLACES.items() if resource not in given}
+    forgotten = sorted(name for name in os.environ if name.startswith(VARIABLES) and name not in kept)
+    for name in forgotten:
+        del os.environ[name]
+    options = [name for name in forgotten if name.startswith("SBATCH_")]
+    if options:
+        print(f"Not used, since the study and {profile} say what jobs get: {', '.join(options)}", file=sys.stderr)
 
 
 def check(jobs: list[Any], folder: str) -> None:
@@ -40,6 +64,7 @@ def check(jobs: list[Any], folder: str) -> None:
 
 def check_requests(jobs: list[Any], profile: str) -> None:
     """Refuse what SLURM would refuse, which `profile` asks for."""
+    forget_environment(jobs, profile)
     if jobs and not shutil.which("sbatch"):
         raise ClusterError("No job was submitted: there is no sbatch on the PATH; is this a login node of the cluster?")
     if jobs:
@@ -94,8 +119,18 @@ def check_queue(folder: str) -> None:
         )
 
 
+def cancel_all(name: str) -> None:
+    """Cancel the jobs of this name."""
+    if slurm("scancel", f"--name={name}").returncode != 0:
+        print(f"SLURM does not answer, and jobs may still run. To cancel them: scancel --name={name}", file=sys.stderr)
+
+
 def slurm(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    """A command of SLURM. One that is not there, or does not answer within a minute, has failed as any other."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return subprocess.CompletedProcess(command, 1, "", str(error))
 
 
 def log_beside_runs(jobs: list[Any]) -> None:

@@ -9,11 +9,14 @@ import asyncio
 import logging
 import os
 import re
+import shlex
+import signal
 import threading
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
+import snakemake_executor_plugin_slurm as slurm_executor
 from snakemake.common.configfile import load_configfile
 from snakemake.logging import DefaultFormatter, logger
 from snakemake.utils import update_config
@@ -136,3 +139,50 @@ def wake_at_the_end(workflow: Any) -> None:
             await asyncio.sleep(1)
 
     executor.sleep = sleep
+
+
+def ask_patiently() -> None:
+    """Where squeue fails, the executor forgets the jobs that run, and where it no longer shows a job, waits for ever.
+
+    Here no answer means that nothing has changed; and a job that squeue has shown and shows no more has ended, which it
+    hides after some minutes (MinJobAge). Snakemake then looks for the job's files.
+    """
+    ask = slurm_executor.query_job_status
+    seen: set[str] = set()
+
+    async def patiently(command: str, log: Any) -> tuple[dict[str, str], float]:
+        states, seconds = await ask(command, log)
+        if states is None:
+            log.warning(f"SLURM does not answer. Its jobs are taken to be running, and it is asked again: {command}")
+            return {}, 0.0
+        seen.update(states)
+        ended = seen - states.keys() if command.startswith("squeue") else ()
+        return states | dict.fromkeys(ended, "COMPLETED"), seconds
+
+    slurm_executor.query_job_status = patiently
+
+
+def use_site_defaults(workflow: Any) -> None:
+    """Where the profile names no partition or account, let it be that of the user's environment, and no guess."""
+    executor = workflow.scheduler._executor
+    if partition := os.environ.get("SBATCH_PARTITION"):
+        executor._fallback_partition = partition
+    if account := os.environ.get("SBATCH_ACCOUNT"):
+        executor._fallback_account_arg = f" -A {shlex.quote(account)}"
+
+
+def name_of_jobs(workflow: Any) -> str:
+    """The name that this call's jobs have in SLURM's queue."""
+    return str(workflow.scheduler._executor.run_uuid)
+
+
+def cancel_in_peace(workflow: Any) -> None:
+    """A second Ctrl-C would end Snakemake while it cancels its jobs, some of which would stay."""
+    executor = workflow.scheduler._executor
+    cancel = executor.cancel
+
+    def in_peace() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        cancel()
+
+    executor.cancel = in_peace

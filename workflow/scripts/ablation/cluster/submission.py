@@ -23,9 +23,10 @@ import cloudpickle
 import psutil
 import submitit
 from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmissionError, JobPaths
-from submitit.slurm.slurm import SlurmJob
 
 from ablation.cluster.jobs import CHECKED, SubmittedJob, read_jobs
+from ablation.cluster.queue import ids_in_queue
+from ablation.cluster.slurm import slurm
 from ablation.config.texts import SNAKEMAKE_OPTIONS
 from ablation.escaping import for_terminal
 
@@ -46,9 +47,10 @@ SBATCH_OPTIONS = {
     "constraint": "slurm_constraint",
     "gres": "slurm_gres",
 }
+ALIVE = "ALIVE"
+GONE = "gone from the queue without a result"
 FAILED_STATES = ("BOOT_FAIL", "CANCELLED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "TIMEOUT")
-ALIVE_STATES = ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "RESIZING", "SUSPENDED")
-# How long a job that is in no queue, and of which SLURM says nothing certain, may still turn out to be done.
+# How long a job that is in no queue, and of which accounting says nothing certain, may still turn out to be done.
 DOUBT_SECONDS = 60
 # How long a cancelled local job may take to write its checkpoint.
 GRACE_SECONDS = 30
@@ -87,7 +89,7 @@ class Commands:
             self.group = None
             self.left.pop(0)
         # Stopped by SLURM, which also ends the job: an end of its own would make a preempted job a failed one.
-        while self.stopped and "SLURM_JOB_ID" in os.environ:
+        while self.stopped and os.environ.get("SUBMITIT_EXECUTOR") == "slurm":
             time.sleep(1)
         if self.failures or self.stopped:
             sys.exit(1)
@@ -180,12 +182,13 @@ def detached() -> Iterator[None]:
 
 
 def refresh() -> list[SubmittedJob]:
-    """The jobs that still ran, in their state of now: one call of sacct for all of them."""
+    """The jobs that still ran, in their state of now: one call each of squeue and sacct for all of them."""
     CHECKED.parent.mkdir(parents=True, exist_ok=True)
     CHECKED.touch()
     running = [job for job in read_jobs() if job.state == "running"]
-    slurm_states = _slurm_states([job.job_id for job in running if job.cluster == "slurm"])
-    now = [_updated(job, slurm_states.get(job.job_id, _local_state(job))) for job in running]
+    on_slurm = [job.job_id for job in running if job.cluster == "slurm"]
+    states = _slurm_states(on_slurm) | {job.job_id: _local_state(job) for job in running if job.cluster == "local"}
+    now = [_updated(job, states[job.job_id]) for job in running]
     for job in now:
         job.write()
     return now
@@ -194,7 +197,7 @@ def refresh() -> list[SubmittedJob]:
 def _updated(job: SubmittedJob, state: str) -> SubmittedJob:
     if JobPaths(job.folder, job.job_id).result_pickle.exists():
         return replace(job, state="success")
-    if state in ALIVE_STATES:
+    if state == ALIVE:
         return replace(job, doubted=0.0)
     doubted = job.doubted or time.time()
     if state in FAILED_STATES or time.time() - doubted > DOUBT_SECONDS:
@@ -219,7 +222,7 @@ def link_log(job: SubmittedJob, directory: Path) -> None:
 
 def _local_state(job: SubmittedJob) -> str:
     """Submitit knows a local job's state only in the process that submitted it."""
-    return "RUNNING" if _local_processes(job) else "FAILED"
+    return ALIVE if _local_processes(job) else "FAILED"
 
 
 def _local_processes(job: SubmittedJob) -> list[psutil.Process]:
@@ -232,24 +235,29 @@ def _local_processes(job: SubmittedJob) -> list[psutil.Process]:
 
 
 def _slurm_states(job_ids: Sequence[str]) -> dict[str, str]:
-    """Submitit's states. One that is still in the queue is pending, however it ended before: it was requeued."""
+    """How each of these jobs ended. One that is in the queue is alive, however it ended before: it was requeued.
+
+    Where SLURM does not answer, all are: that passes, and what a job has done is in its folder.
+    """
+    queued = ids_in_queue() if job_ids else set()
+    if queued is None:
+        print("SLURM does not answer squeue. Its jobs are taken to be running, and it is asked again.", file=sys.stderr)
+        return dict.fromkeys(job_ids, ALIVE)
+    gone = [job_id for job_id in job_ids if job_id not in queued]
+    return dict.fromkeys(job_ids, ALIVE) | dict.fromkeys(gone, GONE) | _accounted(gone)
+
+
+def _accounted(job_ids: Sequence[str]) -> dict[str, str]:
+    """How accounting says that these jobs failed; it may not know them yet, be down, or not be there at all."""
     if not job_ids:
         return {}
-    for job_id in job_ids:
-        SlurmJob.watcher.register_job(job_id)
-    SlurmJob.watcher.update()
-    words = {job_id: SlurmJob.watcher.get_state(job_id, mode="cache").split()[0] for job_id in job_ids}
-    if set(words.values()) <= {"PENDING", "RUNNING"}:
-        return words
-    queued = _queue()
-    return {job_id: "PENDING" if queued is None or job_id in queued else word for job_id, word in words.items()}
+    answer = slurm("sacct", "-XnP", "--format=JobID,State", f"--jobs={','.join(job_ids)}")
+    words = dict(line.split()[0].split("|") for line in answer.stdout.splitlines() if line.count("|") == 1)
+    return {job_id: word for job_id, word in words.items() if job_id in job_ids and word in FAILED_STATES}
 
 
 def cancel(jobs: Sequence[SubmittedJob]) -> None:
     """End these jobs with all their processes. What takes over two seconds happens in the background."""
-    slurm = [job.job_id for job in jobs if job.cluster == "slurm"]
-    if slurm:
-        subprocess.run(["scancel", *slurm], check=True)
     processes = [process for job in jobs if job.cluster == "local" for process in _local_processes(job)]
     for process in processes:
         with suppress(psutil.Error):
@@ -260,10 +268,8 @@ def cancel(jobs: Sequence[SubmittedJob]) -> None:
             with suppress(psutil.Error):
                 process.kill()
         os._exit(0)
-
-
-def _queue() -> set[str] | None:
-    """The ids of the user's jobs that wait or run; None where SLURM does not answer."""
-    command = ["squeue", "--me", "--array", "--noheader", "--format=%i"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    return set(answer.stdout.split()) if answer.returncode == 0 else None
+    on_slurm = [job.job_id for job in jobs if job.cluster == "slurm"]
+    answer = slurm("scancel", *on_slurm) if on_slurm else None
+    if answer and answer.returncode != 0:
+        reason = answer.stderr.strip().rpartition("\n")[2]
+        raise SubmissionError(f"SLURM did not cancel every job: {reason}. Try again: scancel {' '.join(on_slurm)}")

@@ -6,7 +6,9 @@ In: the arguments of `snakemake`. `profiles/default/config.yaml` calls this, sin
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
@@ -29,6 +31,17 @@ def check(arguments: Sequence[str]) -> None:
     errors = errors or list(_errors_of_snakemake(options.configfile, options.config))
     if errors:
         sys.exit(for_terminal("\n".join([f"The config has {len(errors)} error(s); no job was started.", *errors])))
+
+
+def use_writable_cache() -> None:
+    """Let Snakemake and matplotlib keep their caches in this folder where the home is missing, read-only or full."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "snakemake")
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache) as file:
+            file.write(b"There is room.")
+    except OSError:
+        os.environ["XDG_CACHE_HOME"] = os.path.abspath(".snakemake/cache")
 
 
 def _errors_in_files(paths: Sequence[str]) -> Iterator[str]:

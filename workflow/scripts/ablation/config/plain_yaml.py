@@ -8,8 +8,10 @@ anything is built of them.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from ablation.config.texts import shown
 KeyPath = tuple[str | int, ...]
 # What YAML holds only as an escape ("\\0"): it would reach files, figures and command lines.
 CONTROL = yaml.reader.Reader.NON_PRINTABLE
+# Numbers that YAML reads as people do: to YAML 1.1 010 is 8, 1:30 is 90, 1_0 is 10, and 1_0e-3 a text, to Python 0.01.
+DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 MAX_BYTES = 1_000_000
 MAX_VALUES = 100_000
@@ -60,9 +64,11 @@ class PlainLoader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep)
+            value = super().construct_object(node, deep)
+            check_number(node, value)
         except (ValueError, OverflowError) as error:
             raise refusal(node, f"{shown(node.value)} looks like a number but is not one") from error
+        return value
 
 
 def read_plain(path: str | Path) -> tuple[dict[str, Any], dict[KeyPath, str]]:
@@ -118,6 +124,18 @@ def _explained(error: yaml.YAMLError, text: str) -> tuple[int, str]:
     lead = None if isinstance(error, Refused) else "is not valid YAML"
     reason = ": ".join(part for part in (lead, error.context, error.problem) if part)
     return mark.line + 1 if mark else 1, " ".join(reason.split())
+
+
+def check_number(node: yaml.Node, value: Any) -> None:
+    """Refuse a number that people read as another one, or as none."""
+    if not isinstance(node, yaml.ScalarNode) or node.style or DECIMAL.fullmatch(node.value):
+        return
+    if isinstance(value, str) and re.search(r"\d", value):
+        with suppress(ValueError):
+            value = float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        text = f"{shown(node.value)} would be read as {value}; write {value}, or '{node.value}' in quotes for a text"
+        raise refusal(node, text)
 
 
 def check_nodes(root: yaml.Node | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from ablation.config.plain_yaml import KeyPath
@@ -38,6 +39,7 @@ def _text(details: Any, value: str) -> str:
     options = str(details.get("ctx", {}).get("expected", "")).replace(" or ", ", ")
     texts = {
         "component": details["msg"],
+        "int_parsing": f"{value} is not valid: a whole number is expected{_in_digits(details['input'])}",
         "literal_error": f"{value} is not a valid option; choose one of {options}",
         "string_pattern_mismatch": f"{value} is not a valid name; use {NAME_RULE}, as in 'wide-cosine'",
         "missing": "is missing",
@@ -47,6 +49,13 @@ def _text(details: Any, value: str) -> str:
         "dict_type": f"{value} is not valid: a mapping of settings is expected",
     }
     return texts.get(details["type"], f"{value} is not valid: {reason[0].lower()}{reason[1:]}")
+
+
+def _in_digits(given: Any) -> str:
+    """How to write `1e3`, which is a text in YAML."""
+    with suppress(ValueError, OverflowError, TypeError):
+        return f"; write {int(given)}" if (given := float(given)).is_integer() else ""
+    return ""
 
 
 def unknown_key(key: Any, valid: Iterable[str]) -> str:

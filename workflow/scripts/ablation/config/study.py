@@ -158,7 +158,7 @@ class JobOptions(Strict):
     threads: PositiveInt = Field(
         1, le=1024, description="processor threads of a run; without a GPU they change how it rounds"
     )
-    mem_mb: PositiveInt = Field(4000, le=10_000_000, description="main memory of a job, in MB; a retry asks for more")
+    mem_mb: PositiveInt = Field(3000, le=10_000_000, description="main memory of a run, in MB; a retry asks for more")
     runtime: PositiveInt = Field(
         240, le=1_000_000, description="time limit of a job, in minutes; a retry asks for more"
     )

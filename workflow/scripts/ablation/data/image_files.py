@@ -124,13 +124,24 @@ def _place(top: str, split: str, label: str, file: str) -> Place:
 
 def image_files(folder: Path) -> Iterator[ImageFile]:
     """The images of a folder, in no order. Links are followed, also out of it: the user made them, unlike a tar's."""
+    classes: set[tuple[str, str, str]] = set()
     try:
         for name, entry in _walk(str(folder)):
             place = place_of(name)
             if place is not None:
+                classes.add(place[:3])
                 yield ImageFile(place, entry.path, _stat(name, entry))
+        _refuse_empty(folder, classes)
     except OSError as error:
         raise DataError(f"{error.filename!r} cannot be read: {error.strerror}") from error
+
+
+def _refuse_empty(folder: Path, classes: set[tuple[str, str, str]]) -> None:
+    """A class without images would be none of the study's, without a word."""
+    for top, split in sorted({each[:2] for each in classes}):
+        for each in sorted((folder / top / split).iterdir()):
+            if each.is_dir() and not _is_hidden(each.name) and (top, split, each.name) not in classes:
+                raise DataError(f"the class folder '{each.relative_to(folder)}' has no images; fill or delete it")
 
 
 def _walk(folder: str, above: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
