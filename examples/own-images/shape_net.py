@@ -18,7 +18,7 @@ class ShapeNet(Model):
 
     name: Literal["shape_net"] = "shape_net"
     display_name = "ShapeNet"
-    widths: tuple[PositiveInt, ...] = Field((16, 32, 64), min_length=1, description="channels of each block")
+    widths: tuple[PositiveInt, ...] = Field((8, 16, 32), min_length=1, description="channels of each block")
     blur: bool = Field(True, description="blur before each halving (Zhang 2019)")
     batch_norm: bool = Field(True, description="after each convolution")
 

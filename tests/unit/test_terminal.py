@@ -148,7 +148,12 @@ def test_the_end_tells_of_report_and_claims_in_three_lines(said):
 
 @pytest.mark.parametrize(
     ("counts", "lines"),
-    [({}, []), ({"undecided": 2}, ["2 claims undecided"]), ({"supported": 1}, ["Supported: supported-0"])],
+    [
+        ({}, []),
+        ({"undecided": 2}, ["2 claims undecided"]),
+        ({"undecided": 1}, ["1 claim undecided"]),
+        ({"supported": 1}, ["Supported: supported-0"]),
+    ],
 )
 def test_of_few_verdicts_few_are_told(said, counts, lines):
     claims(**counts)

@@ -240,7 +240,7 @@ def about_claims(path: str) -> list[str]:
         for claim in json.loads(Path(path).read_bytes())["claims"]:
             by_verdict.setdefault(claim["verdict"], []).append(claim["claim"])
     lines = [_some(verdict, by_verdict.pop(verdict)) for verdict in DECIDED if verdict in by_verdict]
-    others = ", ".join(f"{len(names)} claims {verdict}" for verdict, names in by_verdict.items())
+    others = ", ".join(f"{len(names)} claim{'s' * (len(names) > 1)} {verdict}" for verdict, names in by_verdict.items())
     return [*lines[:-1], "; ".join(filter(None, [*lines[-1:], others]))] if lines or others else []
 
 
