@@ -55,10 +55,10 @@ def test_without_config_files_it_is_the_default(tmp_path):
             ["configfiles", "config_settings", "modifier", "executor_plugin", "workdir_init", "scheduler", "dag"],
         ),
         (Workflow, ["is_main_process", "current_basedir", "output_settings"]),
-        (OutputSettings, ["verbose", "printshellcmds", "debug_dag", "dryrun"]),
+        (OutputSettings, ["verbose", "printshellcmds", "debug_dag", "dryrun", "quiet"]),
         (WorkflowModifier, ["parent_modifier"]),
         (JobScheduler, ["_executor"]),
-        (DAG, ["needrun_jobs", "reason"]),
+        (DAG, ["needrun_jobs", "reason", "toposorted", "jobid"]),
         (Reason, ["forced"]),
         (Job, ["is_local", "output", "resources", "wildcards_dict"]),
         (Executor, ["next_seconds_between_status_checks"]),
@@ -69,6 +69,10 @@ def test_it_has_these_attributes(kind, names):
     code = inspect.getsource(kind)
     missing = [name for name in names if not hasattr(kind, name) and f"self.{name}" not in code]
     assert not missing
+
+
+def test_a_quiet_dry_run_counts_its_jobs_and_ends():
+    assert "if self.output_settings.quiet == {Quietness.RULES, Quietness.PROGRESS}:" in inspect.getsource(Workflow)
 
 
 def test_the_executor_sleeps_between_two_looks_and_wakes_at_the_end():
