@@ -8,7 +8,6 @@ In: nothing. Out: a table of seconds and peak memory (MB) a step, and the same a
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import surroundings
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "scripts"))
 
@@ -192,9 +192,7 @@ def main() -> None:
             os.chdir(ROOT)
         for each in found[runs]:
             print(f"{runs:>7} runs  {each['step']:20} {each['seconds']:8.2f} s {each['mb']:6} MB", flush=True)
-    if arguments.json:
-        machine = {"machine": platform.machine(), "python": platform.python_version(), "load": os.getloadavg()}
-        arguments.json.write_text(json.dumps(machine | {"runs": found}, indent=2) + "\n")
+    surroundings.write(arguments.json, {"runs": found})
 
 
 if __name__ == "__main__":

@@ -11,10 +11,8 @@ often, so a verdict of the wrong kind may come in 5 % of the studies at most, al
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
-import platform
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -22,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import scipy
+import surroundings
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "workflow" / "scripts"))
 
@@ -169,10 +167,7 @@ def main() -> None:
                 f"| {distribution} | {seeds} | {' | '.join(f'{share:.1f} %' for share in shares.values())} |",
                 flush=True,
             )
-    if arguments.json:
-        versions = {"python": platform.python_version(), "numpy": np.__version__, "scipy": scipy.__version__}
-        head = {"machine": platform.machine(), "studies": arguments.studies, "load": os.getloadavg(), **versions}
-        arguments.json.write_text(json.dumps(head | {"shares": found}, indent=2) + "\n")
+    surroundings.write(arguments.json, {"studies": arguments.studies, "shares": found})
 
 
 if __name__ == "__main__":

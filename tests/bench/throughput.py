@@ -57,14 +57,19 @@ variants:
 """
 
 
-def project(folder, variants):
-    """A copy of the checkout with the tiny study, its data prepared."""
+def copy_project(folder):
+    """What a study needs of the checkout."""
     for part in PARTS:
         source = ROOT / part
         if source.is_dir() and not source.is_symlink():
             shutil.copytree(source, folder / part)
         else:
             shutil.copy(source, folder / part, follow_symlinks=False)
+
+
+def project(folder, variants):
+    """A copy of the checkout with the tiny study, its data prepared."""
+    copy_project(folder)
     (folder / "config/tiny.yaml").write_text(study(variants))
     command = [sys.executable, "-m", "snakemake", "results/data/digits/data.json", "--configfile", "config/tiny.yaml"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
