@@ -87,6 +87,16 @@ def test_a_finished_run_is_told_with_its_accuracy_and_what_is_left(said, finish)
     assert told[2] == "[3/3] adam, seed 2: 81.00 % in 60 min"
 
 
+def test_of_many_runs_the_time_left_is_that_of_some_of_them(said, finish, monkeypatch):
+    monkeypatch.setattr(terminal, "MAX_STATES", 2)
+    outputs = [[f"results/runs/adam/seed{seed}/metrics.json"] for seed in range(11)]
+    said.speaker.begin(outputs, "status")
+    said.speaker.runs.started = time.monotonic() - 100
+    finish("adam", 0)
+    (told,) = said(job_info(0, *outputs[0]), finished(0))
+    assert told.endswith("about 17 min left")
+
+
 def test_a_job_of_several_runs_has_a_line_each(said, finish):
     outputs = [f"results/runs/adam/seed{seed}/metrics.json" for seed in (0, 1)]
     said.speaker.begin([outputs], "status")

@@ -200,11 +200,12 @@ class Runs:
     def seconds_left(self) -> float:
         """At the pace so far, with as many at a time; runs of unknown time take the mean of the others."""
         seconds = self.speeds.seconds
-        known = [each for job in self.done if (each := seconds(job)) is not None]
+        known = [each for job in self.done[:MAX_STATES] if (each := seconds(job)) is not None]
         mean = sum(known) / len(known) if known else 1.0
 
-        def weight(jobs: Iterable[Job]) -> float:
-            return sum(seconds(job) or mean for job in jobs)
+        def weight(jobs: Collection[Job]) -> float:
+            some = list(islice(jobs, MAX_STATES))  # since this is asked for after each run
+            return sum(seconds(job) or mean for job in some) / (len(some) or 1) * len(jobs)
 
         elapsed = time.monotonic() - (self.started or 0.0)
         return elapsed * weight(self.left) / (weight(self.done) or 1.0)
