@@ -31,14 +31,14 @@ class Way(NamedTuple):
 CALLS_A_SECOND = 2  # of sbatch, at most: max-jobs-per-timespan
 SECONDS_BEFORE_TRAINING = 6  # of a job: Snakemake and torch
 # Measured on 2 cores, in processor seconds and MB: see docs/scaling.md.
-JOB, RUN, TASK = 0.05, 0.0013, 0.01
-MB, MB_A_RUN = 140, 0.034
+JOB, RUN, TASK = 0.11, 0.0015, 0.01
+MB, MB_A_RUN = 140, 0.032
 GRAPH = Way(seconds_a_job=JOB, seconds_a_run=RUN)
 WAYS = {
     "one study, a run a job": GRAPH,
     "one study, 5 seeds a job": GRAPH._replace(runs_a_job=5),
     "10 sub-studies, 5 seeds a job": GRAPH._replace(runs_a_job=5, sub_studies=10),
-    "submit.py, arrays of 1,000": Way(jobs_a_call=1000, in_queue=1000, looks_a_minute=0, seconds_a_job=TASK),
+    "submit.py, 5 seeds a job, arrays of 1,000": Way(5, 1000, in_queue=1000, looks_a_minute=0, seconds_a_job=TASK),
 }
 
 
