@@ -1,10 +1,9 @@
 """What a study of many runs costs before its first job: to check its config, and `snakemake -n`.
 
-python tests/bench/scale.py [--runs 1000 2000 5000 10000 20000] [--finished] [--json scale.json]
+python tests/bench/scale.py [--runs 1000 2000 5000 10000 20000] [--json scale.json]
 
 In: nothing. Out: for each number of runs and each shape of a study, the seconds, the processor seconds and the peak
-memory (MB) of each step, and the same as JSON with the machine. With `--finished` also `snakemake -n` with all results
-present.
+memory (MB) of both, without results, and the same as JSON with the machine.
 """
 
 import argparse
@@ -34,18 +33,9 @@ class Shape(NamedTuple):
 
 
 SHAPES = {"1 seed": Shape(1), "5 seeds": Shape(5), "5 seeds, packed": Shape(5, packed=True)}
-PYTHON = f"import sys; sys.path[:0] = ['workflow/scripts', {str(HERE)!r}]\n"
+PYTHON = "import sys; sys.path.insert(0, 'workflow/scripts')\n"
 CHECK = f"{PYTHON}from ablation.config.loading import load_study\nload_study([{CONFIG!r}])"
-# A record of every run, then empty files for what is made of them, and Snakemake's word that all of it is up to date.
-FINISH = f"""{PYTHON}
-from pathlib import Path
-import analysis_scale
-from ablation.config.loading import load_study
-analysis_scale.EPOCHS = 2
-analysis_scale.make_results(load_study([{CONFIG!r}]))
-"""
 DRY_RUN = [sys.executable, "-m", "snakemake", "-n", "--configfile", CONFIG]
-TOUCH = [sys.executable, "-m", "snakemake", "--touch", "--forceall", "--configfile", CONFIG]
 
 
 def study(runs: int, shape: Shape) -> dict[str, Any]:
@@ -86,30 +76,13 @@ def measured(command: list[str]) -> dict[str, float]:
     }
 
 
-def finish() -> None:
-    """Make results that Snakemake takes for those of this study."""
-    measured([sys.executable, "-c", FINISH])
-    measured([sys.executable, "-m", "snakemake", "results/study.json", "--configfile", CONFIG])
-    listed = subprocess.run(
-        [*DRY_RUN[:-2], "--summary", "--configfile", CONFIG], capture_output=True, text=True, check=True
-    )
-    for line in listed.stdout.splitlines()[1:]:
-        path = Path(line.partition("\t")[0])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    measured(TOUCH)
-
-
-def steps_of(runs: int, shape: Shape, finished: bool) -> dict[str, dict[str, float]]:
+def steps_of(runs: int, shape: Shape) -> dict[str, dict[str, float]]:
     """What each step of such a study costs, in a new copy of the project."""
     with tempfile.TemporaryDirectory() as name:
         copy_project(Path(name))
         os.chdir(name)
         Path(CONFIG).write_text(json.dumps(study(runs, shape)), encoding="utf-8")
         found = {"check": measured([sys.executable, "-c", CHECK]), "snakemake -n": measured(DRY_RUN)}
-        if finished:
-            finish()
-            found["snakemake -n, finished"] = measured(DRY_RUN)
         os.chdir(HERE)
     return found
 
@@ -118,7 +91,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, nargs="+", default=[1000, 2000, 5000, 10_000, 20_000])
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
-    parser.add_argument("--finished", action="store_true", help="measure with all results present, too")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     output = arguments.json.absolute() if arguments.json else None
@@ -126,7 +98,7 @@ def main() -> None:
     print(f"{'runs':>7}  {'shape':16} {'step':24} {'s':>7} {'CPU s':>7} {'MB':>6}")
     for runs in arguments.runs:
         for shape in arguments.shapes:
-            found[shape][runs] = steps_of(runs, SHAPES[shape], arguments.finished)
+            found[shape][runs] = steps_of(runs, SHAPES[shape])
             for step, each in found[shape][runs].items():
                 numbers = f"{each['seconds']:7.1f} {each['processor_seconds']:7.1f} {each['mb']:6}"
                 print(f"{runs:7,}  {shape:16} {step:24} {numbers}", flush=True)
