@@ -8,7 +8,6 @@ machine, since jobs outlive the processes that started them: nothing else should
 
 import argparse
 import json
-import shutil
 import subprocess
 import tempfile
 import time
@@ -16,22 +15,13 @@ from pathlib import Path
 
 import psutil
 from results import add_json, tell
-
-ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("Snakefile", "config", "profiles", "workflow")
+from throughput import copy_project
 
 
 def busy():
     """Seconds that the processors have worked since the machine started."""
     times = psutil.cpu_times()
     return times.user + times.nice + times.system
-
-
-def copy_of_checkout(folder):
-    for part in PARTS:
-        source = ROOT / part
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, folder / part)
 
 
 def device_seconds(folder):
@@ -50,7 +40,7 @@ def main():
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        copy_of_checkout(folder)
+        copy_project(folder)
         start, before = time.perf_counter(), busy()
         subprocess.run(["snakemake", "--configfile", "config/demo.yaml"], cwd=folder, check=True)
         wall, worked = time.perf_counter() - start, busy() - before

@@ -59,10 +59,10 @@ def test_without_config_files_it_is_the_default(tmp_path):
             ["configfiles", "config_settings", "modifier", "executor_plugin", "workdir_init", "scheduler", "dag"],
         ),
         (Workflow, ["is_main_process", "current_basedir", "output_settings"]),
-        (OutputSettings, ["verbose", "printshellcmds", "debug_dag", "dryrun"]),
+        (OutputSettings, ["verbose", "printshellcmds", "debug_dag", "dryrun", "quiet"]),
         (WorkflowModifier, ["parent_modifier"]),
         (JobScheduler, ["_executor", "_open_jobs", "_schedule_reevalutation"]),
-        (DAG, ["needrun_jobs", "reason"]),
+        (DAG, ["needrun_jobs", "reason", "toposorted", "jobid"]),
         (Reason, ["forced"]),
         (Job, ["is_local", "output", "resources", "rule", "wildcards_dict"]),
         (Executor, ["next_seconds_between_status_checks", "run_uuid", "_fallback_partition", "_fallback_account_arg"]),
@@ -84,6 +84,10 @@ def test_however_many_jobs_end_the_scheduler_has_one_look_to_come():
             scheduler._schedule_reevalutation(0.1)
         assert looks.acquire(timeout=5)
         assert not looks.acquire(timeout=0.3)
+
+
+def test_a_quiet_dry_run_counts_its_jobs_and_ends():
+    assert "if self.output_settings.quiet == {Quietness.RULES, Quietness.PROGRESS}:" in inspect.getsource(Workflow)
 
 
 def test_the_executor_sleeps_between_two_looks_and_wakes_at_the_end():

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from ablation.cluster.snakemake_calls import Planned
 from ablation.overview import terminal
 from ablation.overview.terminal import StudyTerminal, about_claims, job_of
 
@@ -35,7 +36,7 @@ def said(tmp_path, monkeypatch, study):
     monkeypatch.chdir(tmp_path)
 
     class Said:
-        speaker = StudyTerminal(study, dry_run=False)
+        speaker = StudyTerminal(study)
 
         def __call__(self, *records):
             shown = [self.speaker.format(each) for each in records if self.speaker.filter(each)]
@@ -86,6 +87,16 @@ def test_a_finished_run_is_told_with_its_accuracy_and_what_is_left(said, finish)
     assert told[2] == "[3/3] adam, seed 2: 81.00 % in 60 min"
 
 
+def test_of_many_runs_the_time_left_is_that_of_some_of_them(said, finish, monkeypatch):
+    monkeypatch.setattr(terminal, "MAX_STATES", 2)
+    outputs = [[f"results/runs/adam/seed{seed}/metrics.json"] for seed in range(11)]
+    said.speaker.begin(outputs, "status")
+    said.speaker.runs.started = time.monotonic() - 100
+    finish("adam", 0)
+    (told,) = said(job_info(0, *outputs[0]), finished(0))
+    assert told.endswith("about 17 min left")
+
+
 def test_a_job_of_several_runs_has_a_line_each(said, finish):
     outputs = [f"results/runs/adam/seed{seed}/metrics.json" for seed in (0, 1)]
     said.speaker.begin([outputs], "status")
@@ -111,14 +122,14 @@ def test_the_steps_of_the_analysis_are_told_now_and_then(said, monkeypatch):
 def test_a_dry_run_tells_why(tmp_path, study, finish):
     finish("adam", 1, spec={"epochs": 3})
     finish("adam", 2)
-    speaker = StudyTerminal(study, dry_run=True)
-    jobs = [
-        job_info(0, RUN),
-        job_info(1, "results/runs/adam/seed1/metrics.json"),
-        job_info(2, "results/runs/adam/seed2/metrics.json", reason="Forced \x1b[2J execution"),
-        *(job_info(number, f"results/{number}.csv", rule="compare") for number in (3, 4)),
+    reason = "Missing output files"
+    planned = [
+        Planned("train", [RUN], reason),
+        Planned("train", ["results/runs/adam/seed1/metrics.json"], reason),
+        Planned("train", ["results/runs/adam/seed2/metrics.json"], "Forced \x1b[2J execution"),
+        *(Planned("compare", [f"results/{name}.csv"], reason) for name in "ab"),
     ]
-    assert not any(map(speaker.filter, [record("Job stats", event=LogEvent.RUN_INFO), *jobs]))
+    speaker = StudyTerminal(study, lambda: planned)
     stats = record("Job stats", event=LogEvent.RUN_INFO)
     assert speaker.filter(stats)
     begin, *lines, time_needed = speaker.format(stats).splitlines()

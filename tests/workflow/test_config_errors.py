@@ -190,3 +190,12 @@ def test_the_results_of_another_study_are_not_overwritten(finished):
     assert "results/ holds the study 'tiny', and this config is the study 'other'" in result.stdout
     assert "mv results results-tiny" in result.stdout
     assert finished.read("results/runs/adam/seed0/metrics.json") == before
+
+
+@pytest.mark.parametrize(
+    "target", ["runs/{}/seed0/metrics.json", "probes/{}/seed0/probe.json", "audit/{}/seed0/metrics.json"]
+)
+def test_a_run_of_a_variant_that_the_study_does_not_have_is_refused(finished, target):
+    result = finished.snakemake("-n", f"results/{target.format('sdg')}")
+    assert result.returncode != 0
+    assert "no variant 'sdg'; did you mean 'sgd'? Variants: adam, sgd, exploding" in result.stdout

@@ -5,6 +5,7 @@ use rule train as train_again with:
     input:
         data=rules.prepare_data.output.description,
         arrays=ancient(rules.prepare_data.output.arrays),
+        variant=of_known_variant,
         finished="results/runs/{variant}/seed{seed}/metrics.json",
     output:
         "results/audit/{variant}/seed{seed}/metrics.json",

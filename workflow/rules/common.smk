@@ -1,8 +1,11 @@
 # Loads and checks the config, and names what the rules ask for.
+import gc
+import inspect
 import json
 import os
 import subprocess
 import sys
+from functools import cache, partial
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -33,9 +36,13 @@ from ablation.config.settings import spec, spec_json
 from ablation.runs.results import check_results, code_of_finished, data_folder, digest_of_prepared
 from ablation.config.plain_yaml import ConfigError
 from ablation.escaping import for_rst, for_shell, for_terminal
-from ablation.config.texts import SNAKEMAKE_OPTIONS, snakemake_command, study_options
+from ablation.config.texts import SNAKEMAKE_OPTIONS, choices, shown, snakemake_command, study_options, suggestion
 
 set_environment()
+
+# What is made of a study of thousands of runs lives until Snakemake ends: to look for garbage in it all the while finds
+# none, and takes a fifth of the time.
+gc.set_threshold(100_000)
 
 # The config files and, over them, what `--config` gave or another workflow that uses this one as a module.
 DEFAULT_STUDY = os.path.relpath(Path(SCRIPTS, "../../config/demo.yaml"))
@@ -57,8 +64,9 @@ config["report_title"] = for_rst(study.title or study.study)
 
 # What `snakemake` has to be told to run this study again, for the commands that messages and report name.
 OPTIONS = study_options([] if CONFIGFILES == [DEFAULT_STUDY] else CONFIGFILES, OVERRIDES if CONFIGFILES else {})
-TERMINAL = terminal.StudyTerminal(study, dry_run=workflow.output_settings.dryrun)
-snakemake_calls.let_speak(terminal.ShortFailures() if snakemake_calls.uses_own_words(workflow) else TERMINAL)
+PLANNED = partial(snakemake_calls.planned, workflow) if workflow.output_settings.dryrun else None
+TERMINAL = terminal.StudyTerminal(study, PLANNED)
+snakemake_calls.let_speak(workflow, terminal.ShortFailures() if snakemake_calls.uses_own_words(workflow) else TERMINAL)
 
 DATA_PARTS = [
     "train",
@@ -68,12 +76,19 @@ DATA_PARTS = [
 
 
 wildcard_constraints:
-    variant="|".join(study.matrix.variants),
+    variant="[a-z0-9-]+",
     seed="|".join(map(str, study.all_seeds)),
     table="|".join(study.tables) or "none",
 
 
+def with_signature(function):
+    """This function, which has Snakemake ask for its parameters once, and not several times a job."""
+    function.__signature__ = inspect.signature(function)
+    return function
+
+
 # Snakemake compares no parameter whose function asks for `output`: another value reruns nothing.
+@with_signature
 def scripts_folder(wildcards, output):
     """Where the scripts are."""
     return SCRIPTS
@@ -105,11 +120,26 @@ def options_of_study(wildcards):
     return OPTIONS
 
 
+@with_signature
+def of_known_variant(wildcards):
+    """No file. A run of another is refused here, since a pattern of all names would be searched for each file."""
+    name, variants = wildcards.variant, study.matrix.variants
+    if name not in variants:
+        raise WorkflowError(f"no variant {shown(name)}; {suggestion(name, variants)}Variants: {choices(variants)}")
+    return []
+
+
+# Of each variant once, whatever the number of its seeds.
+spec_of_variant = cache(lambda variant: spec_json(study.matrix.settings[variant]))
+
+
+@with_signature
 def run_spec(wildcards):
     """The settings that identify a run, as one line of JSON."""
-    return spec_json(study.matrix.settings[wildcards.variant])
+    return spec_of_variant(wildcards.variant)
 
 
+@with_signature
 def run_options(wildcards, output):
     """Options that change no result."""
     return for_shell(*train_options(study))
@@ -118,11 +148,18 @@ def run_options(wildcards, output):
 def code_of(paths, probed=False):
     """A function for the digest of the code that makes these files; with `keep`, of that which made them."""
 
+    @cache
+    def now(variant):
+        return training_digest(study.matrix.settings[variant], probed=probed)
+
+    def kept(wildcards):
+        found = expand(paths, **dict(wildcards.items()))
+        data = digest_of_prepared(Path(DATA), DATA_IDENTITY)
+        return code_of_finished(found, spec(study.matrix.settings[wildcards.variant]), data)
+
+    @with_signature
     def of_run(wildcards):
-        settings = study.matrix.settings[wildcards.variant]
-        found = expand(paths, **dict(wildcards.items())) if study.keep else []
-        kept = code_of_finished(found, spec(settings), digest_of_prepared(Path(DATA), DATA_IDENTITY))
-        return kept or training_digest(settings, probed=probed)
+        return (kept(wildcards) if study.keep else None) or now(wildcards.variant)
 
     return of_run
 

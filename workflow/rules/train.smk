@@ -11,6 +11,7 @@ rule train:
         data=rules.prepare_data.output.description,
         # Large, and described by their digest in data.json: new bytes retrain, a new time stamp does not.
         arrays=ancient(rules.prepare_data.output.arrays),
+        variant=of_known_variant,
     output:
         RECORDS,
     log:
@@ -69,6 +70,7 @@ rule probe:
     input:
         data=rules.prepare_data.output.description,
         arrays=ancient(rules.prepare_data.output.arrays),
+        variant=of_known_variant,
     output:
         "results/probes/{variant}/seed{seed}/probe.json",
     log:

@@ -156,7 +156,7 @@ def submit_chosen(arguments: argparse.Namespace, profile: dict[str, Any]) -> Non
     """From the study to jobs in the queue; everything is checked before the first is submitted."""
     study = load_study(arguments.configfile)
     check_results(study)
-    variants = chosen("variant", arguments.variants, list(study.matrix.variants))
+    variants = set(chosen("variant", arguments.variants, list(study.matrix.variants)))
     seeds = chosen("seed", arguments.seeds, study.all_seeds)
     runs = left_to_do(study, [run for run in matrix.runs(study) if run.variant in variants and run.seed in seeds])
     if arguments.dry_run or not runs:

@@ -14,11 +14,12 @@ import signal
 import threading
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import snakemake_executor_plugin_slurm as slurm_executor
 from snakemake.common.configfile import load_configfile
 from snakemake.logging import DefaultFormatter, logger
+from snakemake.settings.types import Quietness
 from snakemake.utils import update_config
 
 
@@ -56,6 +57,23 @@ def jobs_to_run(workflow: Any) -> list[Any]:
     return list(workflow.dag.needrun_jobs())
 
 
+class Planned(NamedTuple):
+    """A job that would run: what it makes, and why, in Snakemake's words."""
+
+    rule: str
+    outputs: list[str]
+    reason: str
+
+
+def planned(workflow: Any) -> list[Planned]:
+    """The jobs that have to run, each before those that need it."""
+    return [
+        Planned(job.rule.name, list(job.output), str(workflow.dag.reason(job)))
+        for level in workflow.dag.toposorted(set(jobs_to_run(workflow)))
+        for job in sorted(level, key=workflow.dag.jobid)
+    ]
+
+
 def forced_outputs(workflow: Any) -> list[str]:
     """The outputs of the jobs that run because the user forces them, by `--force`, `-R` or the like."""
     jobs = [job for job in jobs_to_run(workflow) if workflow.dag.reason(job).forced]
@@ -90,7 +108,7 @@ def uses_own_words(workflow: Any) -> bool:
     return is_part or asked.verbose or asked.printshellcmds or asked.debug_dag
 
 
-def let_speak(speaker: Speaker) -> None:
+def let_speak(workflow: Any, speaker: Speaker) -> None:
     """Say on the terminal what this speaker says, unless Snakemake was told to show the logs of failed jobs."""
     for handler in terminals():
         formatter = handler.formatter
@@ -98,6 +116,9 @@ def let_speak(speaker: Speaker) -> None:
             speaker.of_snakemake = formatter
             handler.setFormatter(speaker)  # type: ignore[arg-type]
             handler.addFilter(speaker.filter)
+            if workflow.output_settings.dryrun and not uses_own_words(workflow):
+                # As by `--quiet`, it ends when the jobs are known: to tell of each takes as long as to find it.
+                workflow.output_settings.quiet = {Quietness.RULES, Quietness.PROGRESS}
 
 
 def terminals() -> list[logging.Handler]:

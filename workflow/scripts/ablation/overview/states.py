@@ -6,6 +6,7 @@ order of the matrix. Nothing is written, and nobody is disturbed.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -138,6 +139,8 @@ def _recorded(job: Job, study: Study, data: str | None) -> State | None:
 
 def _left_behind(job: Job) -> State:
     """What a run without a record left: a log, and perhaps a checkpoint."""
+    if not os.path.isdir(job.directory):
+        return State(job, "waiting")
     reason, progress = reason_in([job.log]), progress_in(job.log)
     has_checkpoint = Path(job.directory, CHECKPOINT).exists()
     if interruption := interruption_in(reason):

@@ -11,7 +11,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -19,6 +19,7 @@ from pathlib import Path
 
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from ablation.cluster.snakemake_calls import Planned
 from ablation.config.matrix import Run
 from ablation.config.study import Study
 from ablation.config.texts import snakemake_command
@@ -93,15 +94,13 @@ class ShortFailures(logging.Formatter):
 
 
 class StudyTerminal(ShortFailures):
-    """Tells of runs where Snakemake tells of jobs. Of a dry run, it tells at its end what would run."""
+    """Tells of runs where Snakemake tells of jobs; of a dry run, what would run."""
 
-    def __init__(self, study: Study, dry_run: bool) -> None:
+    def __init__(self, study: Study, planned: Callable[[], Sequence[Planned]] | None = None) -> None:
         super().__init__()
         self.study = study
-        self.dry_run = dry_run
+        self.planned = planned  # of a dry run
         self.outputs: dict[int, Sequence[str]] = {}
-        self.reasons: dict[str, str] = {}
-        self.steps: Counter[str] = Counter()  # without training, by rule
         self.steps_done, self.steps_to_do, self.told_at = 0, 0, time.monotonic()
         self.runs = Runs(study, [])
 
@@ -110,27 +109,24 @@ class StudyTerminal(ShortFailures):
         event = details.get("event")
         if event is LogEvent.JOB_INFO:
             self._note(details)
-            return not self.dry_run and details["rule_name"] == "prepare_data"
+            return details["rule_name"] == "prepare_data"
         if event is LogEvent.RUN_INFO:
-            return self.dry_run and bool(self.outputs)
+            return self.planned is not None
         return event not in DROPPED and not NOISE.match(record.getMessage()) and super().filter(record)
 
     def _note(self, details: Mapping[str, object]) -> None:
         outputs, number = list(details["output"]), int(details["jobid"])  # type: ignore[call-overload]
         if any(map(job_of, outputs)):
             self.runs.started = self.runs.started or time.monotonic()
-        elif number not in self.outputs:
-            self.steps[str(details["rule_name"])] += 1
         self.outputs[number] = outputs
-        self.reasons |= dict.fromkeys(outputs, str(details["reason"]))
 
     def format(self, record: logging.LogRecord) -> str:
         details = vars(record)
         event = details.get("event")
         if event is LogEvent.JOB_INFO:
             return for_terminal(details["rule_msg"])
-        if event is LogEvent.RUN_INFO:
-            return self._dry_run()
+        if event is LogEvent.RUN_INFO and self.planned is not None:
+            return self._dry_run(self.planned())
         if event is LogEvent.JOB_FINISHED:
             jobs = [job for path in self.outputs.get(details["job_id"], ()) if (job := job_of(path)) is not None]
             return "\n".join(map(self.runs.finished, jobs)) if jobs else self._step()
@@ -162,17 +158,16 @@ class StudyTerminal(ShortFailures):
         self.told_at = time.monotonic()
         return f"{self.steps_done} of {self.steps_to_do} steps without training are done"
 
-    def _dry_run(self) -> str:
+    def _dry_run(self, planned: Sequence[Planned]) -> str:
         """What would run and why: by our own records, or where these know no reason, in Snakemake's words."""
-        jobs = {job: path for paths in self.outputs.values() for path in paths if (job := job_of(path)) is not None}
-        states = states_without_queue(self.study, jobs)
-        known = plan.reasons_of(states)
-        reasons = {job: known.get(job, self.reasons[path]) for job, path in jobs.items()}
-        steps = ", ".join(f"{rule}{f' ({count})' if count > 1 else ''}" for rule, count in self.steps.items())
-        lines = [*plan.grouped(reasons, self.study), *([f"without training: {steps}"] if steps else [])]
-        return "\n".join(["This would run:", *(f"  {for_terminal(line)}" for line in lines), *self._time(jobs)])
+        said = {job: each.reason for each in planned for path in each.outputs if (job := job_of(path)) is not None}
+        known = plan.reasons_of(states_without_queue(self.study, said))
+        steps = Counter(each.rule for each in planned if not any(map(job_of, each.outputs)))
+        told = ", ".join(f"{rule}{f' ({count})' if count > 1 else ''}" for rule, count in steps.items())
+        lines = [*plan.grouped(said | known, self.study), *([f"without training: {told}"] if told else [])]
+        return "\n".join(["This would run:", *(f"  {for_terminal(line)}" for line in lines), *self._time(said)])
 
-    def _time(self, jobs: Mapping[Job, str]) -> list[str]:
+    def _time(self, jobs: Collection[Job]) -> list[str]:
         if not jobs:
             return []
         to_train = [State(job, "waiting") for job in jobs]
@@ -205,11 +200,12 @@ class Runs:
     def seconds_left(self) -> float:
         """At the pace so far, with as many at a time; runs of unknown time take the mean of the others."""
         seconds = self.speeds.seconds
-        known = [each for job in self.done if (each := seconds(job)) is not None]
+        known = [each for job in self.done[:MAX_STATES] if (each := seconds(job)) is not None]
         mean = sum(known) / len(known) if known else 1.0
 
-        def weight(jobs: Iterable[Job]) -> float:
-            return sum(seconds(job) or mean for job in jobs)
+        def weight(jobs: Collection[Job]) -> float:
+            some = list(islice(jobs, MAX_STATES))  # since this is asked for after each run
+            return sum(seconds(job) or mean for job in some) / (len(some) or 1) * len(jobs)
 
         elapsed = time.monotonic() - (self.started or 0.0)
         return elapsed * weight(self.left) / (weight(self.done) or 1.0)
