@@ -3,8 +3,8 @@
 python tests/slurm/cluster.py run python tests/bench/throughput.py [MODE ...] [--variants 20]
 
 Each mode trains the same study, variants x 5 seeds of a moment's work each, in a copy of the project whose data is
-prepared. Besides the wall time: the processor seconds of the command, on a cluster those of the login node; and those of
-a job, by SLURM's accounting, which are those of its start.
+prepared. Besides the wall time: the processor seconds of the command, on a cluster those of the login node; and those
+of a job, by SLURM's accounting, which are those of its start.
 """
 
 import argparse
@@ -87,8 +87,8 @@ def command(mode, targets):
 
 
 def measured(mode, folder, variants):
-    """Wall seconds until the last record is there, processor seconds of the command and what it ran itself, and those of
-    a job on SLURM."""
+    """Wall seconds until the last record is there, processor seconds of the command and what it ran itself, and those
+    of a job on SLURM."""
     targets = [f"results/runs/rate-{rate}/seed{seed}/metrics.json" for rate in range(variants) for seed in range(SEEDS)]
     before, start, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter(), time.localtime()
     done = subprocess.run(
