@@ -27,7 +27,7 @@ def learning_rates(scheduler, losses, learning_rate=1.0, **settings):
     for epoch, loss in enumerate(losses, start=1):
         rates.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
-        schedule.end_epoch(epoch, model, loss)
+        schedule.end_epoch(epoch, loss)
     return rates
 
 
@@ -90,7 +90,7 @@ def test_swa_averages_the_weights_from_its_start_on():
     for epoch in range(1, 6):
         nn.init.constant_(model.weight, float(epoch))
         optimizer.step()
-        schedule.end_epoch(epoch, model, 1.0)
+        schedule.end_epoch(epoch, 1.0)
     assert schedule.average.finish([]).weight.item() == pytest.approx((3 + 4 + 5) / 3)
 
 
@@ -103,7 +103,7 @@ def test_the_study_s_swa_averages_the_last_20_epochs_as_its_authors_do(variant):
     for epoch in range(1, settings.epochs + 1):
         nn.init.constant_(model.weight, float(epoch))
         optimizer.step()
-        schedule.end_epoch(epoch, model, 1.0)
+        schedule.end_epoch(epoch, 1.0)
     assert schedule.average.finish([]).weight.item() == pytest.approx(sum(range(81, 101)) / 20)
 
 
