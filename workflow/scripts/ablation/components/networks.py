@@ -81,9 +81,9 @@ class BasicBlock(nn.Module):
         return self.activation(self.path(images) + self.shortcut(images))
 
 
-def normalised(convolution: nn.Conv2d) -> list[nn.Module]:
-    """The convolution, and batch norm behind it."""
-    return [convolution, nn.BatchNorm2d(convolution.out_channels)]
+def normalised(layer: nn.Conv2d) -> list[nn.Module]:
+    """A convolution, and batch norm behind it."""
+    return [layer, nn.BatchNorm2d(layer.out_channels)]
 
 
 def resnet(settings: ResNet, images: ImageShape, classes: int) -> nn.Sequential:

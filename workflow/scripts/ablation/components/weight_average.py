@@ -55,8 +55,8 @@ class StochasticWeightAverage:
 class ExponentialMovingAverage:
     """The mean of the weights after each step, of which each counts `decay` times as much as the one after it.
 
-    The first steps have no others before them: after step t, the next weights count (1 - decay) / (1 - decay^t), as in
-    Adam, so that the random weights of the start are not in the mean. All is done on the device, in place.
+    Step t's weights come in with the share (1 - decay) / (1 - decay^t), as in Adam's corrected means: the first take
+    the place of the random weights of the start. Done in place, after the step and outside its CUDA graph.
     """
 
     def __init__(self, decay: float, model: nn.Module):
@@ -75,13 +75,14 @@ class ExponentialMovingAverage:
         return False
 
     def end_epoch(self) -> None:
-        """Nothing: the scheduler goes on."""
+        """Nothing: the scheduler ends it."""
 
     def finish(self, inputs: Iterable[Tensor]) -> nn.Module:
-        """A copy of the network with the averaged weights, its batch-norm statistics recomputed as above."""
+        """A copy of the network with the averaged weights, its batch-norm statistics recomputed as for SWA."""
         model = deepcopy(self.model)
         with torch.no_grad():
-            torch._foreach_copy_(list(model.parameters()), self.averaged)
+            for parameter, average in zip(model.parameters(), self.averaged, strict=True):
+                parameter.copy_(average)
             swa_utils.update_bn(inputs, model)
         return model
 
@@ -90,4 +91,5 @@ class ExponentialMovingAverage:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.steps = state["steps"]
-        torch._foreach_copy_(self.averaged, state["averaged"])
+        for average, stored in zip(self.averaged, state["averaged"], strict=True):
+            average.copy_(stored)
