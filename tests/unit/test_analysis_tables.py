@@ -175,7 +175,8 @@ def test_overview_has_a_line_for_each_variant_of_a_grid(study_with: Callable, fi
     grid = {"optimizer": ["adam", "sgd"], "optimizer.learning_rate": [0.01]}
     assert overview_of(study_with(variants={"rates": {"grid": grid}}, tables={})) == {
         "rates-adam-1e-2": "optimizer.learning_rate 0.01",
-        "rates-sgd-1e-2": "optimizer sgd, optimizer.learning_rate 0.01, optimizer.momentum 0.9, optimizer.nesterov false",
+        "rates-sgd-1e-2": "optimizer sgd, optimizer.learning_rate 0.01, optimizer.momentum 0.9, "
+        "optimizer.nesterov false",
     }
 
 
