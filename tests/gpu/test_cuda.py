@@ -24,6 +24,12 @@ RUNS = {
     "sign": {"optimizer": "custom_sign_sgd", "loss": {"name": "label_smoothing", "smoothing": 0.1}},
     "adamw-focal": {"optimizer": "adamw", "loss": "focal", "augmentation": "none"},
     "swa": {"averaging": {"name": "swa", "start": 2, "anneal_epochs": 1}},
+    "ema": {"averaging": {"name": "ema", "decay": 0.9}, "scheduler": {"name": "warm_restarts", "period": 1}},
+    "nesterov": {
+        "optimizer": {"name": "sgd", "nesterov": True},
+        "scheduler": {"name": "one_cycle", "warm_up": 0.5},
+    },
+    "resnet": {"model": {"name": "resnet", "width_multiplier": 0.25}, "augmentation": "rand_augment"},
     "vgg": {"model": VGG, "record_steps": True, "grad_clip": None},
     "vgg-dropout": {"model": {"name": "vgg_a_dropout", "width_multiplier": 0.125}, "record_steps": True},
 }

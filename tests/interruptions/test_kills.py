@@ -22,6 +22,16 @@ RUNS = {
     "sign-none": {"optimizer": "custom_sign_sgd", "scheduler": "none", "loss": "mse", "l1_lambda": 1e-4},
     "swa": {"averaging": {"name": "swa", "start": 2, "anneal_epochs": 2}},
     "swa-sgd": {"averaging": {"name": "swa", "start": 1}, "optimizer": "sgd", "scheduler": "cosine"},
+    "ema-restarts": {"averaging": {"name": "ema", "decay": 0.8}, "scheduler": {"name": "warm_restarts", "period": 1}},
+    "rand-augment": {"augmentation": "rand_augment", "averaging": "ema", "scheduler": "none"},
+    "nesterov-one-cycle": {
+        "optimizer": {"name": "sgd", "nesterov": True},
+        "scheduler": {"name": "one_cycle", "warm_up": 0.5},
+    },
+    "resnet": {
+        "model": {"name": "resnet", "stages": [2, 3], "blocks": 1, "activation": "swish"},
+        "optimizer": "adamw",
+    },
     "vgg": VGG,
     "vgg-dropout": {
         "model": {"name": "vgg_a_dropout", "width_multiplier": 0.05, "activation": "elu", "batch_norm": False},
@@ -127,7 +137,21 @@ def test_another_number_of_threads_gives_other_bits(new_run):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-@pytest.mark.parametrize("name", ["adam-cosine", "sgd-step", "sign-none", "swa", "vgg", "vgg-dropout"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "adam-cosine",
+        "sgd-step",
+        "sign-none",
+        "swa",
+        "ema-restarts",
+        "rand-augment",
+        "nesterov-one-cycle",
+        "resnet",
+        "vgg",
+        "vgg-dropout",
+    ],
+)
 def test_a_gpu_repeats_too_in_its_deterministic_mode(new_run, name):
     settings = {"options": ["--device", "cuda"], "deterministic": True, "model": {"filters": [16, 24, 32]}} | RUNS[name]
     reference = new_run("whole", **settings).to_the_end()

@@ -291,7 +291,8 @@ def test_settings_cost_and_notes(study: Study, finish: Finish) -> None:
     report = report_of(study)
     assert cells(section(report, "## Settings"), "`sgd`") == [
         "`sgd`",
-        "grad\\_clip null, optimizer sgd, optimizer.momentum 0.9, optimizer.weight\\_decay 0.0",
+        "grad\\_clip null, optimizer sgd, optimizer.momentum 0.9, optimizer.nesterov false, "
+        "optimizer.weight\\_decay 0.0",
         "2,603,274",
         "3",
     ]

@@ -145,7 +145,7 @@ def test_overview_names_what_differs_from_base(study: Study, finish: Finish) -> 
     finish("sgd", 1, status="diverged")
     overview = settings_overview(study, load_runs(study)).set_index("variant")
     assert overview.loc["adam", "settings"] == ""
-    sgd = "grad_clip null, optimizer sgd, optimizer.momentum 0.9, optimizer.weight_decay 0.0"
+    sgd = "grad_clip null, optimizer sgd, optimizer.momentum 0.9, optimizer.nesterov false, optimizer.weight_decay 0.0"
     assert overview.loc["sgd", "settings"] == sgd
     averaging = "averaging swa, averaging.anneal_epochs 10, averaging.learning_rate 0.0005, averaging.start 4"
     assert overview.loc["swa", "settings"] == f"{averaging}, epochs 6, model.filters [128, 256, 512]"
@@ -175,7 +175,8 @@ def test_overview_has_a_line_for_each_variant_of_a_grid(study_with: Callable, fi
     grid = {"optimizer": ["adam", "sgd"], "optimizer.learning_rate": [0.01]}
     assert overview_of(study_with(variants={"rates": {"grid": grid}}, tables={})) == {
         "rates-adam-1e-2": "optimizer.learning_rate 0.01",
-        "rates-sgd-1e-2": "optimizer sgd, optimizer.learning_rate 0.01, optimizer.momentum 0.9",
+        "rates-sgd-1e-2": "optimizer sgd, optimizer.learning_rate 0.01, optimizer.momentum 0.9, "
+        "optimizer.nesterov false",
     }
 
 

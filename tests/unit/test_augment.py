@@ -4,9 +4,10 @@ from collections import Counter
 
 import pytest
 import torch
+from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as reference
 
-from ablation.components.augmentations import FlipCrop, NoAugmentation
+from ablation.components.augmentations import FlipCrop, NoAugmentation, RandAugment
 from ablation.components.flip_crop import FlipThenCrop, Unchanged
 from ablation.config.settings import RunSettings
 from ablation.training import augment
@@ -14,7 +15,7 @@ from ablation.training.augment import normalise, plan_epoch, training_batches
 from ablation.training.data import ImageSet
 
 CPU = torch.device("cpu")
-FLIP_CROP = FlipCrop().build()
+FLIP_CROP, RAND_AUGMENT = FlipCrop().build(), RandAugment().build()
 
 
 def some_images(count, channels=3, height=32, width=32):
@@ -58,6 +59,47 @@ def test_flips_and_offsets_are_uniform_and_independent():
     assert chi_square < 161 + 4 * 18
 
 
+def unmoved(count):
+    """Neither flip nor crop."""
+    return torch.zeros(count, dtype=torch.bool), *torch.full((2, count), 4)
+
+
+def torchvision_choices(seed, operations):
+    """What torchvision's transform draws of torch's own random numbers: an operation, and a sign where it has one."""
+    torch.manual_seed(seed)
+    for _ in range(operations):
+        drawn = int(torch.randint(14, ()))
+        signed = list(v2.RandAugment._AUGMENTATION_SPACE.values())[drawn][1]
+        yield 2 * drawn + (signed and torch.rand(()).item() <= 0.5)
+
+
+@pytest.mark.parametrize(
+    ("operations", "magnitude", "shape"), [(2, 9, (3, 32, 32)), (1, 30, (1, 16, 16)), (3, 5, (3, 12, 20))]
+)
+def test_images_together_are_each_augmented_as_by_torchvision_s_rand_augment(operations, magnitude, shape):
+    count, reference = 200, v2.RandAugment(operations, magnitude)
+    images = some_images(count, *shape)
+    choices = torch.tensor([list(torchvision_choices(seed, operations)) for seed in range(count)])
+    assert set(choices.flatten().tolist()) >= {0, *range(2, 20), 20, 22, 24, 26}
+    ours = RandAugment(operations=operations, magnitude=magnitude).build()(images, *unmoved(count), choices)
+    for seed, (image, augmented) in enumerate(zip(images, ours, strict=True)):
+        torch.manual_seed(seed)
+        assert torch.equal(augmented, reference(image)), seed
+
+
+def test_rand_augment_flips_and_crops_first():
+    images, drawn = some_images(50), RAND_AUGMENT.draw(50, torch.Generator().manual_seed(5))
+    flipped = FLIP_CROP(images, *drawn[:3])
+    assert torch.equal(RAND_AUGMENT(images, *drawn), RAND_AUGMENT(flipped, *unmoved(50), drawn[3]))
+
+
+def test_rand_augment_draws_every_operation_equally_often_and_independently():
+    *_, choices = plan_epoch(28**2 * 100, RAND_AUGMENT, torch.Generator().manual_seed(5), CPU).drawn
+    seen = torch.bincount(choices[:, 0] * 28 + choices[:, 1], minlength=28**2)
+    # 783 degrees of freedom: mean 783, standard deviation 40. The seed is fixed, so this cannot fail by chance.
+    assert ((seen - 100) ** 2 / 100).sum().item() < 783 + 4 * 40
+
+
 def test_probability_of_the_flip_and_padding_are_those_of_the_settings():
     flip, top, left = FlipCrop(flip=0.1, padding=1).build().draw(20_000, torch.Generator().manual_seed(5))
     assert flip.float().mean().item() == pytest.approx(0.1, abs=0.01)
@@ -92,13 +134,14 @@ def test_augmented_batches_hold_each_image_with_what_was_drawn_for_it():
     assert all(torch.equal(a[0], b[0]) for a, b in zip(later, batches[1:], strict=True))
 
 
+@pytest.mark.parametrize("augmentation", [FLIP_CROP, RAND_AUGMENT], ids=["flip_crop", "rand_augment"])
 @pytest.mark.parametrize("start", [0, 1, 3, 4])
-def test_batches_prepared_together_are_those_prepared_one_by_one(start, monkeypatch):
+def test_batches_prepared_together_are_those_prepared_one_by_one(augmentation, start, monkeypatch):
     images, settings = ImageSet(some_images(14), torch.arange(14)), RunSettings(batch_size=4)
-    plan = plan_epoch(14, FLIP_CROP, torch.Generator().manual_seed(7), CPU)
-    one_by_one = list(training_batches(images, plan, FLIP_CROP, settings, start))
+    plan = plan_epoch(14, augmentation, torch.Generator().manual_seed(7), CPU)
+    one_by_one = list(training_batches(images, plan, augmentation, settings, start))
     monkeypatch.setitem(augment.BATCHES_AT_ONCE, "cpu", 3)
-    together = list(training_batches(images, plan, FLIP_CROP, settings, start))
+    together = list(training_batches(images, plan, augmentation, settings, start))
     assert len(together) == len(one_by_one) == 4 - start
     for ours, expected in zip(together, one_by_one, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(ours, expected, strict=True))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import torch
 import yaml
 
 import write_schema
@@ -146,6 +147,60 @@ def test_best_configuration_is_the_study_s(study):
     assert expected.items() <= best.items()
 
 
+@pytest.fixture(scope="module")
+def future():
+    return load_study([CONFIG / "future.yaml"])
+
+
+def test_the_later_resnet_is_that_of_its_authors(future):
+    expected = {
+        "model": "resnet",
+        "model.stages": [64, 128, 256],
+        "model.blocks": 2,
+        "model.activation": "swish",
+        "optimizer": "adamw",
+        "optimizer.learning_rate": 1e-3,
+        "optimizer.weight_decay": 0.05,
+        "loss": "label_smoothing",
+        "loss.smoothing": 0.1,
+        "scheduler": "warm_restarts",
+        "scheduler.period": 10,
+        "scheduler.period_factor": 2,
+        "scheduler.min_learning_rate": 0.0,
+        "augmentation": "rand_augment",
+        "augmentation.operations": 2,
+        "augmentation.magnitude": 9,
+        "epochs": 200,
+    }
+    assert expected.items() <= flat(spec(future.matrix.settings["resnet"])).items()
+    assert next(row.reported for row in future.tables["resnets"].rows if row.variant == "resnet") == 95.22
+
+
+def test_what_future_work_is_compared_with_is_the_study_s(study, future):
+    for ours, theirs in {"best": "best", "best-swa": "swa-sound", "cnn-whole-3": "cosine"}.items():
+        assert future.matrix.settings[ours] == study.matrix.settings[theirs]
+
+
+def test_the_last_period_of_the_resnet_is_cut_off_as_its_note_says(future):
+    settings = future.matrix.settings["resnet"]
+    optimizer = settings.optimizer.build([torch.nn.Parameter(torch.zeros(1))])
+    scheduler, rates = settings.scheduler.build(optimizer, settings.epochs), []
+    for _ in range(settings.epochs):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert [epoch for epoch, rate in enumerate(rates) if epoch and rate == max(rates)] == [10, 30, 70, 150]
+    assert rates[-1] / rates[0] == pytest.approx(0.79, abs=0.005)
+
+
+@pytest.mark.parametrize("table", ["resnet-recipe", "averages", "filters-and-depth", "changes"])
+def test_the_tables_of_future_work_change_one_component_at_a_time(future, table):
+    baseline = future.tables[table].baseline_row.variant
+    for row in future.tables[table].rows:
+        found = changes(*(spec(future.matrix.settings[name]) for name in (baseline, row.variant)))
+        assert len({path.split(".")[0] for path in found}) == (row.variant != baseline)
+
+
 def test_base_states_every_setting_and_is_the_default(study):
     written = yaml.safe_load((CONFIG / "config.yaml").read_text())["base"]
     assert flat(complete(written).model_dump(mode="json")) == flat(spec(complete({})))
@@ -187,7 +242,9 @@ def test_the_table_of_components_is_that_of_the_classes():
     assert all(f"| `{name}` |" in write_schema.guide() for choices in built_in().values() for name in choices)
 
 
-@pytest.mark.parametrize("path", ["config/config.yaml", "config/demo.yaml", "examples/own-components/study.yaml"])
+@pytest.mark.parametrize(
+    "path", ["config/config.yaml", "config/demo.yaml", "config/future.yaml", "examples/own-components/study.yaml"]
+)
 def test_the_schema_takes_what_is_shipped(path):
     jsonschema.validate(yaml.safe_load((ROOT / path).read_text()), write_schema.schema())
 

@@ -52,7 +52,11 @@ def test_it_learns():
 
 @pytest.mark.parametrize(
     "model",
-    [{"name": "cnn", "dropout": 0.0}, {"name": "vgg_a_light", "width_multiplier": 0.5}],
+    [
+        {"name": "cnn", "dropout": 0.0},
+        {"name": "vgg_a_light", "width_multiplier": 0.5},
+        {"name": "resnet", "stages": [8, 16], "blocks": 1},
+    ],
     ids=lambda model: model["name"],
 )
 def test_it_learns_from_small_grey_images(model):
@@ -80,6 +84,12 @@ def test_the_seed_decides_everything():
         {"loss": "focal", "model": {"activation": "elu", "batch_norm": False}},
         {"loss": "mse", "l1_lambda": 1e-4, "grad_clip": None},
         {"averaging": {"name": "swa", "start": 2}},
+        {"averaging": {"name": "ema", "decay": 0.7}, "scheduler": {"name": "warm_restarts", "period": 1}},
+        {"model": {"name": "resnet", "width_multiplier": 0.0625, "blocks": 1}, "augmentation": "rand_augment"},
+        {
+            "optimizer": {"name": "sgd", "learning_rate": 0.05, "nesterov": True},
+            "scheduler": {"name": "one_cycle", "warm_up": 0.6},
+        },
     ],
     ids=lambda choice: "-".join(map(str, flat(choice).values())),
 )
@@ -131,9 +141,10 @@ def test_a_validation_split_chooses_and_the_test_images_judge():
     assert outcome.best.test_accuracy == loop.evaluate(training.model, data.test, training)[1]
 
 
-def test_averaged_weights_are_scored_with_their_own_batch_norm_statistics():
+@pytest.mark.parametrize("averaging", [{"name": "swa", "start": 4}, {"name": "ema", "decay": 0.9}])
+def test_averaged_weights_are_scored_with_their_own_batch_norm_statistics(averaging):
     data = small_data()
-    training, outcome = run(thin(epochs=6, averaging={"name": "swa", "start": 4}), data=data)
+    training, outcome = run(thin(epochs=6, averaging=averaging), data=data)
     training.model.load_state_dict(outcome.averaged_weights)
     assert loop.evaluate(training.model, data.held_out, training)[1] == outcome.averaged.held_out_accuracy
     assert outcome.averaged.held_out_loss != outcome.last.held_out_loss

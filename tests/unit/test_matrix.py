@@ -31,7 +31,8 @@ def test_a_variant_names_only_what_differs_from_base_at_any_depth():
 def test_another_component_keeps_the_settings_that_both_have(written):
     base = {"optimizer": {"name": "adamw", "learning_rate": 0.02, "weight_decay": 0.3}}
     optimizer = settings_of(base=base, variants={"a": {"optimizer": written}}).optimizer
-    assert optimizer.model_dump() == {"name": "sgd", "learning_rate": 0.02, "weight_decay": 0.3, "momentum": 0.9}
+    kept = {"learning_rate": 0.02, "weight_decay": 0.3}
+    assert optimizer.model_dump() == {"name": "sgd", "momentum": 0.9, "nesterov": False} | kept
 
 
 def test_another_model_keeps_the_activation_of_base_too():
@@ -79,6 +80,32 @@ def test_an_override_can_exchange_a_component():
         ({"scheduler": {"name": "cosine", "min_learning_rate": 1}}, ("scheduler",), "min_learning_rate 1.0 is above"),
         ({"scheduler": {"name": "plateau", "min_learning_rate": 1}}, ("scheduler",), "min_learning_rate 1.0 is above"),
         ({"averaging": {"name": "swa", "start": 51}}, ("averaging",), "start 51 is after the last epoch, 50"),
+        (
+            {"averaging": {"name": "swa", "start": 41}, "scheduler": "one_cycle"},
+            ("averaging",),
+            "from epoch 41 on it takes the place of one_cycle, which then never falls",
+        ),
+        (
+            {"optimizer": {"name": "sgd", "momentum": 0, "nesterov": True}},
+            ("optimizer",),
+            "nesterov needs a momentum above 0",
+        ),
+        ({"scheduler": "warm_restarts", "epochs": 10}, ("scheduler",), "period 10 leaves no restart in 10 epochs"),
+        (
+            {"scheduler": {"name": "warm_restarts", "min_learning_rate": 0.1}},
+            ("scheduler",),
+            "min_learning_rate 0.1 is above the optimizer's learning_rate, 0.001",
+        ),
+        (
+            {"scheduler": {"name": "one_cycle", "warm_up": 0.25}, "epochs": 4},
+            ("scheduler",),
+            "warm_up 0.25 of 4 epochs is not more than one; set a larger share",
+        ),
+        (
+            {"model": {"name": "resnet18", "stages": [4] * 8}},
+            ("model",),
+            "halves the images 7 times, and 8 pixels can be halved less often",
+        ),
         ({"model": {"filters": [2, 2, 2, 2]}}, ("model",), "halves the images 4 times, and 8 pixels can"),
         ({"model": {"filters": [2, 2**62, 4]}}, ("model", "filters", 1), f"{2**62} is not valid: input should be less"),
         ({"model": {"name": "vgg_a", "width_multiplier": 1e9}}, ("model", "width_multiplier"), "1000000000.0 is not"),

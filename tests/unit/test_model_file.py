@@ -16,6 +16,7 @@ from ablation.runs.model_file import ModelFile, layers_of, without_values, write
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ImageShape(3, 32, 32)
 SMALL = {"filters": [2, 3, 4], "width_multiplier": 0.05}
+RESIDUAL = {"resnet", "resnet18"}
 
 
 def made_again(network, folder):
@@ -47,8 +48,8 @@ def assert_same_logits(network, again, images):
 
 @pytest.mark.parametrize("batch_norm", [True, False])
 @pytest.mark.parametrize("activation", built_in()["activation"])
-@pytest.mark.parametrize("model", built_in()["model"])
-def test_every_model_of_ours_is_made_again_in_plain_torch(model, activation, batch_norm, tmp_path):
+@pytest.mark.parametrize("model", [name for name in built_in()["model"] if name not in RESIDUAL])
+def test_every_model_of_the_reference_is_made_again_in_plain_torch(model, activation, batch_norm, tmp_path):
     small = {key: value for key, value in SMALL.items() if key in built_in()["model"][model].model_fields}
     settings = {"name": model, "activation": activation, "batch_norm": batch_norm, **small}
     network = complete({"model": settings}).model.build(IMAGES, 7)
@@ -113,9 +114,10 @@ def test_nothing_is_said_of_a_network_that_would_not_be_the_same(network):
     assert layers_of(network) is None
 
 
-def test_nothing_is_said_of_the_residual_network_of_the_example():
-    residual = catalog([str(ROOT / "examples/own-components/my_components.py")])["model"]["residual"]
-    assert layers_of(residual().build(IMAGES, 7)) is None
+@pytest.mark.parametrize("name", [*sorted(RESIDUAL), "residual"])
+def test_nothing_is_said_of_residual_networks(name):
+    known = catalog([str(ROOT / "examples/own-components/my_components.py")])["model"]
+    assert layers_of(known[name]().build(IMAGES, 7)) is None
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,15 @@
 """The study's network: parameter counts, shapes, and what each setting changes."""
 
 import json
+import math
 
 import pytest
 import torch
 from torch import nn
+from torchvision.models import resnet18
 
-from ablation.components.activations import ELU, LeakyReLU, ReLU
-from ablation.components.models import CNN, CNNTanh
+from ablation.components.activations import ELU, LeakyReLU, ReLU, Swish
+from ablation.components.models import CNN, CNNTanh, ResNet, ResNet18
 from ablation.config.kinds import ImageShape
 from ablation.config.settings import RunSettings, complete
 from ablation.training.steps import l1_norm
@@ -87,6 +89,7 @@ def test_without_batch_norm():
         (ReLU(), [0.0, 0.0, 3.0]),
         (LeakyReLU(negative_slope=0.05), [-0.1, 0.0, 3.0]),
         (ELU(), [torch.expm1(torch.tensor(-2.0)).item(), 0.0, 3.0]),
+        (Swish(), [-2 / (1 + math.exp(2)), 0.0, 3 / (1 + math.exp(-3))]),
     ],
 )
 def test_activations_and_slope(activation, expected):
@@ -110,6 +113,32 @@ def test_l1_norm_sums_all_parameters():
         model.weight.copy_(torch.tensor([[-2.0, 3.0]]))
         model.bias.copy_(torch.tensor([-0.5]))
     assert l1_norm(model.parameters()).item() == 5.5
+
+
+# Without the last stage's 8,393,728 and half of the last layer's weights, ResNet-18 is the authors' network.
+@pytest.mark.parametrize(
+    ("model", "parameters"), [(ResNet18(), 11_173_962), (ResNet(), 11_173_962 - 8_393_728 - 256 * 10)]
+)
+def test_parameter_counts_of_the_residual_networks(model, parameters):
+    assert sum(each.numel() for each in model.build(CIFAR, 10).parameters() if each.requires_grad) == parameters
+
+
+def test_resnet18_is_torchvision_s_with_another_beginning():
+    ours, reference = ResNet18().build(CIFAR, 10).eval(), resnet18(num_classes=10).eval()
+    reference.conv1, reference.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.Identity()
+    weights = zip(ours.state_dict(), reference.state_dict().values(), strict=True)  # both in the order of the layers
+    ours.load_state_dict(dict(weights))
+    images = torch.randn(2, *CIFAR)
+    torch.testing.assert_close(ours(images), reference(images))
+
+
+@pytest.mark.parametrize("images", [CIFAR, ImageShape(1, 16, 16), ImageShape(3, 9, 20)])
+def test_a_residual_network_has_the_widths_blocks_and_activation_of_its_settings(images):
+    model = ResNet(stages=(8, 16, 32), blocks=3, width_multiplier=0.5).build(images, classes=7)
+    assert model(torch.zeros(2, *images)).shape == (2, 7)
+    convolutions = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d) and layer.kernel_size == (3, 3)]
+    assert [layer.out_channels for layer in convolutions] == [4] * 7 + [8] * 6 + [16] * 6
+    assert sum(isinstance(layer, nn.SiLU) for layer in model.modules()) == 1 + 2 * 9
 
 
 # Sums of the absolute parameters under seed 0, taken before the components had classes of their own.

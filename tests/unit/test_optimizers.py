@@ -27,6 +27,15 @@ def sgd(lr, momentum, decay):
     return p
 
 
+def nesterov(lr, momentum, decay):
+    p, buffer = START.clone(), torch.zeros_like(START)
+    for gradient in GRADIENTS:
+        g = gradient + decay * p
+        buffer = momentum * buffer + g
+        p = p - lr * (g + momentum * buffer)
+    return p
+
+
 def custom_sign_sgd(lr, momentum, decay):
     p, buffer = START.clone(), torch.zeros_like(START)
     for g in GRADIENTS:
@@ -50,11 +59,12 @@ def adam(lr, decay, decoupled):
     ("settings", "expected"),
     [
         (SGD(learning_rate=0.1, momentum=0.8, weight_decay=0.05), sgd(0.1, 0.8, 0.05)),
+        (SGD(learning_rate=0.1, momentum=0.8, weight_decay=0.05, nesterov=True), nesterov(0.1, 0.8, 0.05)),
         (CustomSignSGD(learning_rate=0.1, momentum=0.8, weight_decay=0.05), custom_sign_sgd(0.1, 0.8, 0.05)),
         (Adam(learning_rate=0.1, weight_decay=0.05), adam(0.1, 0.05, decoupled=False)),
         (AdamW(learning_rate=0.1, weight_decay=0.05), adam(0.1, 0.05, decoupled=True)),
     ],
-    ids=["sgd", "custom_sign_sgd", "adam", "adamw"],
+    ids=["sgd", "nesterov", "custom_sign_sgd", "adam", "adamw"],
 )
 def test_optimizer_is_the_formula(settings, expected):
     torch.testing.assert_close(trained(settings), expected, rtol=1e-10, atol=1e-12)

@@ -93,7 +93,9 @@ RUNS = {
     "sgd": {"optimizer": "sgd"},
     "focal": {"loss": "focal"},
     "swa": {"averaging": "swa"},
+    "ema": {"averaging": "ema"},
     "vgg": {"model": "vgg_a_light"},
+    "resnet": {"model": "resnet", "augmentation": "rand_augment"},
     "plain": {"augmentation": "none", "scheduler": "none"},
 }
 
@@ -142,11 +144,19 @@ def changed_runs(tmp_path, monkeypatch):
         ("components/optimizers.py", r"momentum=self.momentum", "momentum=0.9", {"sgd"}),
         ("components/loss_functions.py", r"return \(alpha", "return (2 * alpha", {"focal"}),
         ("components/weight_average.py", r"epoch >= self.start", "epoch > self.start", {"swa"}),
-        ("components/flip_crop.py", r"width \+ 2", "width - 2", {"adam", "sgd", "focal", "swa", "vgg"}),
+        ("components/weight_average.py", r"1 - share", "share", {"ema"}),
+        ("components/flip_crop.py", r"width \+ 2", "width - 2", set(RUNS) - {"plain"}),
+        ("components/rand_augment.py", r"\(1, -1\)", "(-1, 1)", {"resnet"}),
+        ("components/networks.py", r"self.path\(images\) \+", "self.path(images) -", {"resnet"}),
         ("components/networks.py", r"scaled\(settings.hidden", "scaled(1 + settings.hidden", {"vgg"}),
         ("components/models.py", r"\(16,\)", "(17,)", {"vgg"}),
-        ("components/networks.py", r"nn.Conv2d\(inputs, outputs, 3,", "nn.Conv2d(inputs, outputs, 5,", set(RUNS)),
-        ("components/activations.py", r"LeakyReLU\(self", "LeakyReLU(-self", set(RUNS) - {"vgg"}),
+        (
+            "components/networks.py",
+            r"nn.Conv2d\(inputs, outputs, 3,",
+            "nn.Conv2d(inputs, outputs, 5,",
+            set(RUNS) - {"resnet"},
+        ),
+        ("components/activations.py", r"LeakyReLU\(self", "LeakyReLU(-self", set(RUNS) - {"vgg", "resnet"}),
     ],
 )
 def test_a_change_of_meaning_changes_the_runs_that_use_it(changed_runs, path, pattern, new, expected):

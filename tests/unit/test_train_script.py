@@ -71,7 +71,7 @@ def test_a_missing_setting_is_named(monkeypatch, path):
 
 
 def test_all_missing_settings_are_named():
-    missing = "optimizer.learning_rate, optimizer.momentum, optimizer.weight_decay"
+    missing = "optimizer.learning_rate, optimizer.momentum, optimizer.nesterov, optimizer.weight_decay"
     with pytest.raises(SpecError, match=f"^the spec lacks {missing}$"):
         read_spec(json.dumps(spec(RunSettings()) | {"optimizer": "sgd"}), built_in())
 

@@ -1,4 +1,4 @@
-"""The activations of the reference."""
+"""The activations of the reference, and of its future work."""
 
 from __future__ import annotations
 
@@ -47,3 +47,15 @@ class ELU(Activation):
         from torch import nn
 
         return nn.ELU(inplace=True)
+
+
+class Swish(Activation):
+    """x * sigmoid(x), also called SiLU (Ramachandran, Zoph and Le 2017)."""
+
+    name: Literal["swish"] = "swish"
+    display_name = "Swish"
+
+    def build(self) -> nn.Module:
+        from torch import nn
+
+        return nn.SiLU()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from ablation.config.kinds import Augmentation, BatchAugmentation, ImageShape
 
@@ -41,3 +41,17 @@ class FlipCrop(Augmentation):
         from ablation.components.flip_crop import FlipThenCrop
 
         return FlipThenCrop(self.flip, self.padding)
+
+
+class RandAugment(FlipCrop):
+    """Flip and crop, then so many of torchvision's 14 operations, drawn for each image (Cubuk et al. 2020)."""
+
+    name: Literal["rand_augment"] = "rand_augment"  # type: ignore[assignment]
+    display_name = "RandAugment"
+    operations: PositiveInt = Field(2, le=14, description="how many an image undergoes, one after another")
+    magnitude: NonNegativeInt = Field(9, le=30, description="how strong they are, from 0 to 30")
+
+    def build(self) -> BatchAugmentation:
+        from ablation.components.rand_augment import FlipCropThenOperations
+
+        return FlipCropThenOperations(super().build(), self.operations, self.magnitude)

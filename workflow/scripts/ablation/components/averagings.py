@@ -1,4 +1,4 @@
-"""Averages of the weights over epochs."""
+"""Averages of the weights over epochs or steps."""
 
 from __future__ import annotations
 
@@ -39,8 +39,23 @@ class SWA(Averaging):
     def check(self, run: RunSettings, images: ImageShape) -> None:
         if self.start > run.epochs:
             raise ValueError(f"start {self.start} is after the last epoch, {run.epochs}")
+        if run.scheduler.name == "one_cycle":
+            raise ValueError(f"from epoch {self.start} on it takes the place of one_cycle, which then never falls")
 
     def build(self, model: nn.Module, optimizer: Optimizer) -> WeightAverage | None:
         from ablation.components.weight_average import StochasticWeightAverage
 
         return StochasticWeightAverage(self, model, optimizer)
+
+
+class EMA(Averaging):
+    """Exponential moving average of the weights after each step (Polyak and Juditsky 1992); the scheduler stays."""
+
+    name: Literal["ema"] = "ema"
+    display_name = "EMA"
+    decay: float = Field(0.999, gt=0, lt=1, description="weight of the average beside that of a step's weights")
+
+    def build(self, model: nn.Module, optimizer: Optimizer) -> WeightAverage | None:
+        from ablation.components.weight_average import ExponentialMovingAverage
+
+        return ExponentialMovingAverage(self.decay, model)

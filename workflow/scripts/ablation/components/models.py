@@ -1,4 +1,4 @@
-"""The networks of the reference."""
+"""The networks of the reference, and residual ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from ablation.components.activations import LeakyReLU, ReLU
+from ablation.components.activations import LeakyReLU, ReLU, Swish
 from ablation.config.kinds import Activation, ImageShape, Model
 
 if TYPE_CHECKING:
@@ -108,3 +108,34 @@ class VGGADropout(VGGA):
         from ablation.components.networks import vgg
 
         return vgg(self, images, classes, self.dropout)
+
+
+class ResNet(Model):
+    """The later network of the reference's authors, a ResNet for small images (He, Zhang, Ren and Sun 2016): a 3x3
+    convolution, stages of basic blocks, each but the first halving the images, and the mean over each channel."""
+
+    name: Literal["resnet"] = "resnet"
+    display_name = "ResNet"
+    stages: tuple[Width, ...] = Field((64, 128, 256), min_length=1, max_length=8, description="width of each stage")
+    blocks: PositiveInt = Field(2, le=100, description="basic blocks, of two convolutions each, in a stage")
+    width_multiplier: PositiveFloat = Field(1.0, le=16, description="factor of every width")
+    activation: Activation = Field(Swish(), description="after each convolution, in a block behind the sum")
+
+    def check(self, run: RunSettings, images: ImageShape) -> None:
+        check_halvings(images, len(self.stages) - 1)
+
+    def build(self, images: ImageShape, classes: int) -> nn.Module:
+        from ablation.components.networks import resnet
+
+        return resnet(self, images, classes)
+
+
+class ResNet18(ResNet):
+    """ResNet-18 as commonly built for CIFAR-10, without the max pool and the stride of its first convolution."""
+
+    name: Literal["resnet18"] = "resnet18"  # type: ignore[assignment]
+    display_name = "ResNet-18"
+    stages: tuple[Width, ...] = Field(
+        (64, 128, 256, 512), min_length=1, max_length=8, description="width of each stage"
+    )
+    activation: Activation = Field(ReLU(), description="after each convolution, in a block behind the sum")

@@ -1,16 +1,16 @@
-"""The reference's networks in torch, which the classes of `models.py` build."""
+"""The networks in torch, which the classes of `models.py` build."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from torch import nn
+from torch import Tensor, nn
 
-from ablation.config.kinds import ImageShape
+from ablation.config.kinds import Activation, ImageShape
 
 if TYPE_CHECKING:
-    from ablation.components.models import CNN, VGGA
+    from ablation.components.models import CNN, VGGA, ResNet
 
 
 def convolution(inputs: int, outputs: int, settings: CNN | VGGA) -> list[nn.Module]:
@@ -57,6 +57,48 @@ def vgg(settings: VGGA, images: ImageShape, classes: int, dropout: float | None 
         layer for inputs in (flat, hidden) for layer in (*drop, nn.Linear(inputs, hidden), settings.activation.build())
     ]
     return nn.Sequential(*layers, nn.Flatten(), *classifier, nn.Linear(hidden, classes))
+
+
+class BasicBlock(nn.Module):
+    """Two convolutions with batch norm and, around them, the input, by a 1x1 convolution where its shape changes.
+
+    (B, inputs, H, W) -> (B, outputs, H / stride, W / stride), rounded up.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int, activation: Activation):
+        super().__init__()
+        self.path = nn.Sequential(
+            *normalised(nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)),
+            activation.build(),
+            *normalised(nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)),
+        )
+        same = inputs == outputs and stride == 1
+        shortcut = [] if same else normalised(nn.Conv2d(inputs, outputs, 1, stride, bias=False))
+        self.shortcut = nn.Sequential(*shortcut)
+        self.activation = activation.build()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.activation(self.path(images) + self.shortcut(images))
+
+
+def normalised(layer: nn.Conv2d) -> list[nn.Module]:
+    """A convolution, and batch norm behind it."""
+    return [layer, nn.BatchNorm2d(layer.out_channels)]
+
+
+def resnet(settings: ResNet, images: ImageShape, classes: int) -> nn.Sequential:
+    """A convolution, stages of basic blocks, the mean over each channel, and a linear layer."""
+    widths = [scaled(width, settings.width_multiplier) for width in settings.stages]
+    layers = [
+        *normalised(nn.Conv2d(images.channels, widths[0], 3, padding=1, bias=False)),
+        settings.activation.build(),
+    ]
+    inputs = widths[0]
+    for stage, width in enumerate(widths):
+        for block in range(settings.blocks):
+            layers.append(BasicBlock(inputs, width, 2 if stage and not block else 1, settings.activation))
+            inputs = width
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inputs, classes))
 
 
 def scaled(width: int, multiplier: float) -> int:

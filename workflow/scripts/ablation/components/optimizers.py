@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from ablation.config.kinds import MAX_FLOAT, Optimizer
+from ablation.config.kinds import MAX_FLOAT, ImageShape, Optimizer
 
 if TYPE_CHECKING:
     import torch
     from torch.nn import Parameter
+
+    from ablation.config.settings import RunSettings
 
 
 class Adam(Optimizer):
@@ -49,12 +51,22 @@ class SGD(Optimizer):
     display_name = "SGD"
     weight_decay: float = Field(1e-4, ge=0, le=MAX_FLOAT, description="factor of the weights in the gradient")
     momentum: float = Field(0.9, ge=0, lt=1, description="decay of the running sum of gradients")
+    nesterov: bool = Field(False, description="step along the gradient and the sum that follows, not the sum alone")
+
+    def check(self, run: RunSettings, images: ImageShape) -> None:
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov needs a momentum above 0")
 
     def build(self, parameters: Iterable[Parameter]) -> torch.optim.Optimizer:
         from torch.optim import SGD
 
         return SGD(
-            parameters, lr=self.learning_rate, momentum=self.momentum, weight_decay=self.weight_decay, fused=True
+            parameters,
+            lr=self.learning_rate,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            nesterov=self.nesterov,
+            fused=True,
         )
 
 

@@ -93,3 +93,55 @@ class Cosine(Scheduler):
         from torch.optim.lr_scheduler import CosineAnnealingLR
 
         return CosineAnnealingLR(optimizer, T_max=epochs, eta_min=self.min_learning_rate)
+
+
+class WarmRestarts(Scheduler):
+    """Half a cosine from the learning rate to the minimum, again and again, each over more epochs than the last
+    (SGDR, Loshchilov and Hutter 2017)."""
+
+    name: Literal["warm_restarts"] = "warm_restarts"
+    display_name = "CosineAnnealingWarmRestarts"
+    period: PositiveInt = Field(10, le=MAX_EPOCHS, description="epochs to the first restart")
+    period_factor: PositiveInt = Field(2, le=100, description="how many times as long each period is as the last")
+    min_learning_rate: float = Field(0.0, ge=0, le=MAX_FLOAT, description="learning rate before each restart")
+
+    def check(self, run: RunSettings, images: ImageShape) -> None:
+        check_minimum(run, self.min_learning_rate)
+        if self.period >= run.epochs:
+            raise ValueError(f"period {self.period} leaves no restart in {run.epochs} epochs")
+
+    def build(self, optimizer: Optimizer, epochs: int) -> LRScheduler | None:
+        from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts
+
+        return CosineAnnealingWarmRestarts(optimizer, self.period, self.period_factor, self.min_learning_rate)
+
+
+class OneCycle(Scheduler):
+    """Up to the learning rate and down to almost nothing, each along a cosine (Smith and Topin 2018); by epoch.
+
+    The paper changes the rate at each step. Here it changes once an epoch, as with every scheduler: on a GPU, a step is
+    captured again at each new rate. The momentum stays as it is.
+    """
+
+    name: Literal["one_cycle"] = "one_cycle"
+    display_name = "OneCycleLR"
+    warm_up: float = Field(0.3, gt=0, lt=1, description="share of the epochs in which the learning rate rises")
+    first_divisor: float = Field(25.0, ge=1, le=MAX_FLOAT, description="learning rate over that of the first epoch")
+    last_divisor: float = Field(1e4, ge=1, le=MAX_FLOAT, description="rate of the first epoch over that of the last")
+
+    def check(self, run: RunSettings, images: ImageShape) -> None:
+        if self.warm_up * run.epochs <= 1:
+            raise ValueError(f"warm_up {self.warm_up} of {run.epochs} epochs is not more than one; set a larger share")
+
+    def build(self, optimizer: Optimizer, epochs: int) -> LRScheduler | None:
+        from torch.optim.lr_scheduler import OneCycleLR
+
+        return OneCycleLR(
+            optimizer,
+            max_lr=[group["lr"] for group in optimizer.param_groups],
+            total_steps=epochs,
+            pct_start=self.warm_up,
+            cycle_momentum=False,
+            div_factor=self.first_divisor,
+            final_div_factor=self.last_divisor,
+        )

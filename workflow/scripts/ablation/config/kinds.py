@@ -196,12 +196,15 @@ class Augmentation(Component):
 
 
 class WeightAverage(Protocol):
-    """An average of the weights, taken while a run trains."""
+    """An average of the weights of the model that it was built with, taken while that trains."""
 
-    def begins(self, epoch: int) -> bool:
-        """Whether the average takes in the weights after this epoch, counted from 1, and sets the learning rate."""
+    def end_step(self) -> None:
+        """What there is to do after each step, without waiting for the device."""
 
-    def end_epoch(self, model: nn.Module) -> None:
+    def sets_learning_rate(self, epoch: int) -> bool:
+        """Whether the average, and not the scheduler, ends this epoch, counted from 1."""
+
+    def end_epoch(self) -> None:
         """Take in the epoch's weights, and set the next learning rate."""
 
     def finish(self, inputs: Iterable[Tensor]) -> nn.Module:
@@ -213,7 +216,7 @@ class WeightAverage(Protocol):
 
 
 class Averaging(Component):
-    """Whether, and how, the weights of several epochs are averaged."""
+    """Whether, and how, the weights of several epochs or steps are averaged."""
 
     kind = "averaging"
 

@@ -172,7 +172,7 @@ def _row_problems(study: Study, resolved: Resolved) -> Iterator[Problem]:
                 known = f"{suggestion(row.variant, names)}Variants: {choices(names)}"
                 yield (*path, "variant"), f"no variant {shown(row.variant)}; {known}"
             elif row.accuracy == "averaged" and settings is not None and settings.averaging.name == "none":
-                yield (*path, "accuracy"), f"variant '{row.variant}' has no average: set averaging: swa"
+                yield (*path, "accuracy"), f"variant '{row.variant}' has no average: set averaging: swa, or ema"
 
 
 def _repeated(path: KeyPath, seeds: Sequence[int]) -> Iterator[Problem]:

@@ -55,7 +55,7 @@ def pass_by(*, epoch_ended: bool = False) -> None:
 
 @dataclass
 class Outcome:
-    """What a run came to. Weights are those of the best epoch and of the SWA average, on the CPU.
+    """What a run came to. Weights are those of the best epoch and of the average, on the CPU.
 
     `test` is how the best ones do on the test images.
     """
@@ -136,7 +136,7 @@ class Training:
 
     @property
     def has_average_to_finish(self) -> bool:
-        """Whether all epochs are done and the SWA average is not."""
+        """Whether all epochs are done and the average is not."""
         return self.epoch > self.settings.epochs and self.schedule.average is not None
 
     def remaining_batches(self, images: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
@@ -152,6 +152,7 @@ class Training:
     def take_step(self, inputs: Tensor, labels: Tensor) -> None:
         """One optimizer step on a batch."""
         self._step(inputs, labels)
+        self.schedule.end_step()
         self.step += 1
         self.steps += 1
 
@@ -230,7 +231,7 @@ def end_epoch(training: Training, row: EpochRow) -> None:
     outcome.last = _score(*(row[key] for key in ("epoch", "held_out_loss", "held_out_accuracy", "test_accuracy")))
     if outcome.best is None or outcome.last.held_out_accuracy > outcome.best.held_out_accuracy:
         outcome.best, outcome.best_weights = outcome.last, weights_of(training.model)
-    training.schedule.end_epoch(training.epoch, training.model, row["held_out_loss"])
+    training.schedule.end_epoch(training.epoch, row["held_out_loss"])
     training.begin_next_epoch()
     training.safe_point(epoch_ended=True)
 
@@ -290,7 +291,7 @@ def batches_of(images: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def finish_average(training: Training, data: Data) -> None:
-    """Complete and score the SWA average, on copies: the training stays as it was after its last epoch."""
+    """Complete and score the average, on copies: the training stays as it was after its last epoch."""
     average, outcome = training.schedule.average, training.outcome
     if average is None:
         return

@@ -1,4 +1,4 @@
-"""What happens to the learning rate, and to an average of the weights, at an epoch's end."""
+"""What happens to the learning rate, and to an average of the weights, at the end of a step and of an epoch."""
 
 from __future__ import annotations
 
@@ -18,10 +18,15 @@ class Schedule:
         self.scheduler = settings.scheduler.build(optimizer, settings.epochs)
         self.average = settings.averaging.build(model, optimizer)
 
-    def end_epoch(self, epoch: int, model: nn.Module, held_out_loss: float) -> None:
+    def end_step(self) -> None:
+        """After each step of the optimizer."""
+        if self.average is not None:
+            self.average.end_step()
+
+    def end_epoch(self, epoch: int, held_out_loss: float) -> None:
         """Step once, after the epoch `epoch`, counted from 1."""
-        if self.average is not None and self.average.begins(epoch):
-            self.average.end_epoch(model)
+        if self.average is not None and self.average.sets_learning_rate(epoch):
+            self.average.end_epoch()
         elif isinstance(self.scheduler, ReduceLROnPlateau):
             self.scheduler.step(held_out_loss)
         elif self.scheduler is not None:
