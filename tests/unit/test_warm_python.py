@@ -38,6 +38,14 @@ time.sleep(60)
 """
 
 
+def start_and_wait(scripts):
+    """A warm `python` whose server can be asked: a job before that would be the real one's."""
+    python = start_warm_python(scripts)
+    while not python.with_name("socket").exists():
+        time.sleep(0.01)
+    return python
+
+
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory):
     """A `python` whose server has imported something."""
@@ -83,9 +91,7 @@ def test_a_job_runs_the_code_as_it_is_now(tmp_path, monkeypatch):
     script.write_text(TELL)
     module.write_text("WORD = 'first'\n")
     monkeypatch.setattr(machine, "SCRIPTS", scripts)
-    python = start_warm_python([script])
-    while not python.with_name("socket").exists():
-        time.sleep(0.01)
+    python = start_and_wait([script])
     assert run(python, script).stdout == "True first\n"
     module.write_text("WORD = 'second'\n")
     assert run(python, script).stdout == "False second\n"
@@ -131,13 +137,26 @@ def wait_for_the_end_of(job):
     raise AssertionError("the job lives on")
 
 
-def test_a_killed_keeper_takes_its_job_with_it(warm, tmp_path):
-    """The process between the server and the job, which is what the command waits for."""
-    command, job = waiting(warm, tmp_path)
-    keeper = int(Path(f"/proc/{job}/stat").read_text().rpartition(")")[2].split()[1])
-    os.kill(keeper, signal.SIGKILL)
+def test_a_killed_server_takes_its_jobs_with_it(tmp_path):
+    python = start_and_wait([])
+    command, job = waiting(python, tmp_path)
+    server = int(Path(f"/proc/{job}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(server, signal.SIGKILL)
     assert command.wait(10) == 1
     wait_for_the_end_of(job)
+    shutil.rmtree(python.parent)
+
+
+def test_jobs_beside_each_other_end_each_in_its_own_way(warm, tmp_path):
+    """A command that ends is not told of by another one, and takes no other job with it."""
+    first, second, third = (waiting(warm, tmp_path) for _ in range(3))
+    second[0].kill()
+    wait_for_the_end_of(second[1])
+    first[0].send_signal(signal.SIGUSR1)
+    assert first[0].wait(10) == 75
+    assert third[0].poll() is None
+    third[0].send_signal(signal.SIGTERM)
+    assert third[0].wait(10) == -15
 
 
 def test_a_command_that_is_killed_before_it_asks_leaves_the_server_alone(warm, tmp_path):

@@ -29,8 +29,8 @@ from ablation.runs.leaving import end_with, leave_after, signals_held
 
 Code = dict[Path, tuple[int, int]]
 HERE = Path(__file__).resolve().parent
-# Seconds between two looks at whether a job, or the command that waits for it, has ended.
-INTERVAL = 0.05
+# For a command to say what it wants, which it does at once; other jobs wait for that.
+SECONDS_TO_ASK = 10
 
 
 def main() -> None:
@@ -65,44 +65,73 @@ def load(scripts: Sequence[str]) -> None:
 
 
 def serve(listener: socket.socket, code: Code) -> None:
-    """Fork a keeper for every job, until the standard input ends."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the keepers
-    while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
-        connection, _ = listener.accept()
-        if os.fork() == 0:
-            listener.close()
-            leave_after(partial(keep, connection, code))
-        connection.close()
+    """Fork a process for every job, pass signals on to it, and tell how it ended; until the standard input has ended,
+    and the last job."""
+    jobs: dict[int, socket.socket | None] = {}  # by process, the command that waits for it, where that lives
+    sources: list[Any] = [listener, sys.stdin, ends := told_of_ends()]
+    while listener in sources or jobs:
+        waiting = {command: job for job, command in jobs.items() if command is not None}
+        ready = select.select([*sources, *waiting], [], [])[0]
+        for command in waiting.keys() & set(ready):
+            job = waiting[command]
+            jobs[job] = pass_on(command, job)
+        if ends in ready:
+            tell_ends(ends, jobs)
+        if sys.stdin in ready:
+            sources = [ends]
+        elif listener in ready:
+            with suppress(OSError):  # the command was killed
+                jobs |= start(listener, [*filter(None, jobs.values()), ends], code)
 
 
-def keep(connection: socket.socket, code: Code) -> None:
-    """Be the keeper of one job, until it has ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    with suppress(OSError):  # the command was killed, and its job with it
-        keep_job(connection, code)
+def told_of_ends() -> socket.socket:
+    """Where there is something to read whenever a process that was forked here has ended."""
+    ends, wake = socket.socketpair()
+    wake.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake.detach(), warn_on_full_buffer=False)
+    return ends
 
 
-def keep_job(connection: socket.socket, code: Code) -> None:
-    """Start a job, pass signals on, and tell how it ended. It is killed with the command that asked for it."""
-    request, streams = receive(connection)
-    keeper = os.getpid()
+def start(listener: socket.socket, others: Sequence[socket.socket], code: Code) -> dict[int, socket.socket]:
+    """Start what a command asks for. It is killed with this process; `others` are not its own."""
+    command, _ = listener.accept()
+    command.settimeout(SECONDS_TO_ASK)
+    request, streams = receive(command)
+    server = os.getpid()
     with signals_held():
         job = os.fork()
     if job == 0:
-        end_with(keeper)
-        connection.close()
+        end_with(server)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for each in (command, listener, *others):
+            each.close()
         leave_after(partial(run, request, streams, code))
     for stream in streams:
         os.close(stream)
-    while True:
+    return {job: command}
+
+
+def pass_on(command: socket.socket, job: int) -> socket.socket | None:
+    """Send the job the signal that its command got. It is killed with its command, which is None then."""
+    number = b""
+    with suppress(ConnectionError):
+        number = command.recv(1)
+    os.kill(job, number[0] if number else signal.SIGKILL)
+    return command if number else None
+
+
+def tell_ends(ends: socket.socket, jobs: dict[int, socket.socket | None]) -> None:
+    """Tell the commands of all jobs that have ended how they did."""
+    ends.recv(1000)
+    for job in list(jobs):
         ended, status = os.waitpid(job, os.WNOHANG)
-        if ended:
+        if ended and (command := jobs.pop(job)):
             code = os.waitstatus_to_exitcode(status)
-            connection.send(bytes([abs(code), code < 0]))
-            return
-        if select.select([connection], [], [], INTERVAL)[0]:
-            number = connection.recv(1)
-            os.kill(job, number[0] if number else signal.SIGKILL)
+            with suppress(OSError):
+                command.send(bytes([abs(code), code < 0]))
+            command.close()
 
 
 def receive(connection: socket.socket) -> tuple[dict[str, Any], Sequence[int]]:
@@ -113,7 +142,7 @@ def receive(connection: socket.socket) -> tuple[dict[str, Any], Sequence[int]]:
         parts.append(part)
         left -= len(part)
     if left or not size:
-        os._exit(1)  # the command was killed
+        raise ConnectionError("the command was killed")
     return json.loads(b"".join(parts)), streams
 
 

