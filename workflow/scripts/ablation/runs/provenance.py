@@ -241,7 +241,6 @@ def _calls(node: ast.AST | None, function: str) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == function
 
 
-@cache  # of a run, that of its first moment
 def git_commit() -> str | None:
     """The commit of this checkout, with `+changes` where the work tree differs from it; None outside git."""
     try:
