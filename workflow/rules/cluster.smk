@@ -14,6 +14,23 @@ def cancel_what_runs():
         subprocess.run(command, check=False)
 
 
+def prepare_submission(jobs):
+    """Refuse what SLURM would refuse, before anything is queued, and let the executor bear what clusters do."""
+    try:
+        if snakemake_calls.executor(workflow) == "slurm":
+            cluster.check(jobs, snakemake_calls.folder(workflow))
+            cluster.log_beside_runs(jobs)
+            snakemake_calls.wake_at_the_end(workflow)
+            snakemake_calls.use_site_defaults(workflow)
+            snakemake_calls.ask_patiently()
+        elif any(job.resources.get("submitit_cluster") == "slurm" for job in jobs):
+            cluster.check_requests(jobs, "profiles/submitit/config.yaml")
+    except cluster.ClusterError as error:
+        raise WorkflowError(for_terminal(error))
+    if jobs:
+        snakemake_calls.cancel_in_peace(workflow)
+
+
 def check_study_is_current(jobs):
     """What Snakemake is told not to compare would make a report of an earlier config."""
     (path,) = rules.study.output
@@ -35,19 +52,7 @@ onstart:
     check_study_is_current(jobs)
     if snakemake_calls.executor(workflow) == "local":
         use_warm_python([f"{SCRIPTS}/{script}" for script in snakemake_calls.scripts(jobs)])
-    try:
-        if snakemake_calls.executor(workflow) == "slurm":
-            cluster.check(submitted, snakemake_calls.folder(workflow))
-            cluster.log_beside_runs(submitted)
-            snakemake_calls.wake_at_the_end(workflow)
-            snakemake_calls.use_site_defaults(workflow)
-            snakemake_calls.ask_patiently()
-        elif any(job.resources.get("submitit_cluster") == "slurm" for job in submitted):
-            cluster.check_requests(submitted, "profiles/submitit/config.yaml")
-    except cluster.ClusterError as error:
-        raise WorkflowError(for_terminal(error))
-    if submitted:
-        snakemake_calls.cancel_in_peace(workflow)
+    prepare_submission(submitted)
     last_call.remember(CONFIGFILES or [DEFAULT_STUDY], OVERRIDES, os.environ[SNAKEMAKE_OPTIONS])
     if not snakemake_calls.uses_own_words(workflow):
         print(TERMINAL.begin([job.output for job in jobs], f"python {SCRIPTS}/status.py --watch"), file=sys.stderr)
