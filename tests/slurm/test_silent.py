@@ -116,4 +116,5 @@ def test_ctrl_c_while_a_job_is_being_submitted_cancels_it(new_project, tmp_path,
     send(process.pid, signal.SIGINT)
     assert process.wait(60) == 1
     slurm.wait_for("an empty queue", lambda: not project.queue(), 30)
+    slurm.wait_for("accounting", lambda: project.history("State"), 30)
     assert [state.split()[0] for (state,) in project.history("State")] == ["CANCELLED"]

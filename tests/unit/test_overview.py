@@ -193,7 +193,7 @@ def test_a_time_limit_that_is_too_short_or_much_too_long_is_told(study_with, fin
     lines = plan.advice(study, states, plan.demand(states, Speeds(study, states), 2))
     assert [line for line in lines if "runtime" in line] == ([] if told is None else [lines[0]])
     assert told is None or (lines[0].startswith(told) and "120 would do" in lines[0])
-    assert "a job asks for 4,000 MB a run, and a finished run took up to 1,024 MB" in lines[-1]
+    assert "a job asks for 3,000 MB a run, and a finished run took up to 1,024 MB" in lines[-1]
 
 
 def description(**counts):
