@@ -262,6 +262,12 @@ def test_fewer_training_images_are_announced(study_with: Callable, finish: Finis
     assert "Every run was trained on 50 images of each class only." in top
 
 
+def test_fewer_test_images_are_announced(study_with: Callable, finish: Finish) -> None:
+    top = report_of(study_with(data={"test_images_per_class": 20})).split("## The answer")[0]
+    assert "> **Not comparable with the reference**" in top
+    assert "Every run was tested on 20 images of each class only." in top
+
+
 def test_no_notice_without_a_reason(study: Study, finish: Finish) -> None:
     assert "Not comparable" not in report_of(study)
 

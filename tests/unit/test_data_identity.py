@@ -97,8 +97,14 @@ def test_a_tar_of_other_bytes_is_noticed() -> None:
 
 def test_the_settings_count_but_not_the_path() -> None:
     assert identity() == identity("./set") == identity(validation_fraction=0.1, image_size=32, channels=3)
-    changes = ({"validation_fraction": 0.0}, {"train_images_per_class": 3}, {"image_size": 16}, {"channels": 1})
-    assert len({identity(), *(identity(**each) for each in changes)}) == 5
+    changes = (
+        {"validation_fraction": 0.0},
+        {"train_images_per_class": 3},
+        {"test_images_per_class": 1},
+        {"image_size": 16},
+        {"channels": 1},
+    )
+    assert len({identity(), *(identity(**each) for each in changes)}) == 1 + len(changes)
     digits = [data_identity(DataConfig(name="digits", path=path), Path("prepared")) for path in (None, "here")]
     assert digits[0] == digits[1] == '{"version": 2, "name": "digits"}'
 

@@ -483,11 +483,25 @@ def test_fewer_images_per_class_leave_validation_and_test_alone(tmp_path: Path) 
     assert rows(runs[2][1]["train_images"]) < rows(runs[1][1]["train_images"]) < rows(runs[0][1]["train_images"])
 
 
-def test_too_few_images_per_class_are_refused(tmp_path: Path) -> None:
-    files = small_set()
-    del files["train/cow/02.png"]
-    text = refusal(tmp_path, as_folder(tmp_path / "in", files), train_images_per_class=4)
-    assert "train_images_per_class 4: class 'cow' has 3 training images only" in text
+def test_fewer_test_images_per_class_leave_training_alone(tmp_path: Path) -> None:
+    path = str(as_folder(tmp_path / "in", small_set(train=10)))
+    facts, arrays = prepared(tmp_path / "all", path=path, validation_fraction=0.0)
+    fewer, kept = prepared(tmp_path / "fewer", path=path, validation_fraction=0.0, test_images_per_class=1)
+    assert fewer["counts"] == facts["counts"] | {"test": 3}
+    np.testing.assert_array_equal(kept["train_images"], arrays["train_images"])
+    assert np.bincount(kept["test_labels"]).tolist() == [1] * 3
+    assert rows(kept["test_images"]) < rows(arrays["test_images"])
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ("train_images_per_class", "train_images_per_class 5: class 'ant' has 4 training images only"),
+        ("test_images_per_class", "test_images_per_class 5: class 'ant' has 2 test images only"),
+    ],
+)
+def test_too_few_images_per_class_are_refused(tmp_path: Path, key: str, problem: str) -> None:
+    assert problem in refusal(tmp_path, as_folder(tmp_path / "in", small_set()), **{key: 5})
 
 
 # --- digits ---

@@ -48,6 +48,9 @@ class DataConfig(Strict):
     train_images_per_class: PositiveInt | None = Field(
         None, le=10_000_000, description="train on this many images of each class only; null: on all"
     )
+    test_images_per_class: PositiveInt | None = Field(
+        None, le=10_000_000, description="test on this many images of each class only; null: on all"
+    )
     image_size: int = Field(32, ge=4, le=1024, description="height and width in pixels that images are scaled to")
     channels: Literal[1, 3] = Field(3, description="1: grey images, 3: colour images")
 
@@ -217,6 +220,9 @@ class Study(Strict):
             ),
             f"Every run was trained on {self.data.train_images_per_class} images of each class only.": (
                 self.data.train_images_per_class is not None
+            ),
+            f"Every run was tested on {self.data.test_images_per_class} images of each class only.": (
+                self.data.test_images_per_class is not None
             ),
             "Settings are overridden in every run.": bool(self.override),
         }

@@ -106,7 +106,7 @@ def _arrays(splits: Mapping[str, Split]) -> dict[str, np.ndarray]:
 
 
 def _splits(source: Source, config: DataConfig) -> dict[str, Split]:
-    """The splits by name; training images are thinned after the validation images were taken out of them."""
+    """The splits by name; they are thinned after the validation images were taken out of the training images."""
     splits = {"train": source.train, "test": source.test}
     if config.held_out_fraction > 0:
         # An image of each class at least, so that few of one's own can be split as well.
@@ -118,9 +118,10 @@ def _splits(source: Source, config: DataConfig) -> dict[str, Split]:
             reason = f"the {len(source.train.labels)} training images cannot be split by class"
             problem = f"data.validation_fraction {config.held_out_fraction:g}: {reason}: {error}"
             raise DataError(f"{problem}. With 0 the test images choose the best epoch") from error
-    if config.train_images_per_class is not None:
-        splits["train"] = _thinned(splits["train"], source.classes, config.train_images_per_class)
-    return splits
+    counts = {"train": config.train_images_per_class, "test": config.test_images_per_class}
+    return splits | {
+        name: _thinned(splits[name], source.classes, name, count) for name, count in counts.items() if count is not None
+    }
 
 
 def _stratified(split: Split, share: float) -> tuple[Split, Split]:
@@ -130,15 +131,16 @@ def _stratified(split: Split, share: float) -> tuple[Split, Split]:
     return split.take(np.sort(rest)), split.take(np.sort(drawn))
 
 
-def _thinned(split: Split, classes: Collection[str], count: int) -> Split:
+def _thinned(split: Split, classes: Collection[str], name: str, count: int) -> Split:
     """`count` images of each class, drawn with a fixed seed: a smaller draw is part of every larger one."""
     random = np.random.default_rng(SPLIT_SEED)
     drawn = []
-    for label, name in enumerate(classes):
+    for label, each in enumerate(classes):
         indices = random.permutation(np.flatnonzero(split.labels == label))
         if len(indices) < count:
+            images = {"train": "training", "test": "test"}[name]
             raise DataError(
-                f"data.train_images_per_class {count}: class {name!r} has {len(indices)} training images only"
+                f"data.{name}_images_per_class {count}: class {each!r} has {len(indices)} {images} images only"
             )
         drawn.append(indices[:count])
     return split.take(np.sort(np.concatenate(drawn)))
