@@ -87,6 +87,16 @@ def test_a_finished_run_is_told_with_its_accuracy_and_what_is_left(said, finish)
     assert told[2] == "[3/3] adam, seed 2: 81.00 % in 60 min"
 
 
+def test_a_run_of_unknown_time_counts_as_the_others(said, finish):
+    """A run with probes tells nothing of the time of a run, so the ones to come are all that is known."""
+    finish("adam", 0)
+    probed = "results/probes/sgd/seed0/probe.json"
+    said.speaker.begin([[probed], *([f"results/runs/adam/seed{seed}/metrics.json"] for seed in (1, 2))], "status")
+    said.speaker.runs.started = time.monotonic() - 100
+    (told,) = said(job_info(0, probed), finished(0))
+    assert told.endswith("about 3 min left")
+
+
 def test_of_many_runs_the_time_left_is_that_of_some_of_them(said, finish, monkeypatch):
     monkeypatch.setattr(terminal, "MAX_STATES", 2)
     outputs = [[f"results/runs/adam/seed{seed}/metrics.json"] for seed in range(11)]

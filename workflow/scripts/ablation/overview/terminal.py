@@ -200,7 +200,8 @@ class Runs:
     def seconds_left(self) -> float:
         """At the pace so far, with as many at a time; runs of unknown time take the mean of the others."""
         seconds = self.speeds.seconds
-        known = [each for job in self.done[:MAX_STATES] if (each := seconds(job)) is not None]
+        some = [*self.done[:MAX_STATES], *islice(self.left, MAX_STATES)]
+        known = [each for job in some if (each := seconds(job)) is not None]
         mean = sum(known) / len(known) if known else 1.0
 
         def weight(jobs: Collection[Job]) -> float:
