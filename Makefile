@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo status test check install lock vulnerabilities schema
+.PHONY: demo status test check install lock vulnerabilities schema reference
 
 demo: install
 	@start=$$(date +%s); snakemake --configfile config/demo.yaml \
@@ -40,6 +40,16 @@ lock: install
 # Asks the registry for known vulnerabilities of the locked versions; a package it could not ask for is a failure too.
 vulnerabilities: install
 	uv tool run --from pip-audit==2.10.1 pip-audit --strict --requirement requirements.lock --require-hashes --disable-pip
+
+# Tables, figures and report of a shipped study from its records, as after a change of the analysis: a crate of
+# `write_crate.py` is made again in its place.
+REFERENCE := docs/reference
+reference: again := .reference
+reference: install
+	rm -rf $(again) && mkdir $(again) && cp -R $(REFERENCE) $(again)/results && ln -s ../config $(again)/config
+	cd $(again) && snakemake report --quiet --snakefile ../Snakefile --configfile config/reference.yaml --config partial=true keep=true
+	cd $(again) && python ../workflow/scripts/write_crate.py --license MIT --output results/crate
+	rm -rf $(REFERENCE) && mv $(again)/results/crate $(REFERENCE) && rm -rf $(again)
 
 schema: install
 	python workflow/scripts/write_schema.py

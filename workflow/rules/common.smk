@@ -51,9 +51,10 @@ CONFIGFILES, OVERRIDES = snakemake_calls.given_config(workflow, config, DEFAULT_
 try:
     study = load_study(CONFIGFILES, OVERRIDES)
     check_results(study)
-    # A job of a cluster need not look at the images again: what started it has.
     DATA = str(data_folder(study))
-    DATA_IDENTITY = data_identity(study.data, Path(DATA), look=workflow.is_main_process)
+    # With `partial` nothing can train, and the images may be elsewhere. A job of a cluster need not look at them again:
+    # what started it has.
+    DATA_IDENTITY = "" if study.partial else data_identity(study.data, Path(DATA), look=workflow.is_main_process)
 except ConfigError as error:
     raise WorkflowError(for_terminal(f"The config has {len(error.errors)} error(s); no job was started.\n{error}"))
 except DataError as error:

@@ -144,6 +144,30 @@ rule write_report:
         " --output {output} --snakemake-options={params.options:q} > {log} 2>&1"
 
 
+rule write_model_card:
+    input:
+        study=rules.study.output,
+        runs=rules.list_runs.output,
+        template=f"{SCRIPTS}/ablation/analysis/model_card.md.j2",
+    output:
+        "results/model_card.md",
+    log:
+        "results/logs/model_card.log",
+    localrule: True
+    conda:
+        "../envs/ablation.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        scripts=scripts_folder,
+        code=code_of_script("write_model_card.py"),
+    message:
+        "Writing {output}"
+    shell:
+        "python {params.scripts}/write_model_card.py --study {input.study} --runs {input.runs} --output {output} > {log} 2>&1"
+
+
 rule write_page:
     input:
         report=rules.write_report.output,
@@ -182,6 +206,7 @@ rule report:
         rules.write_report.input,
         rules.write_report.output,
         rules.write_page.output,
+        rules.write_model_card.output,
         metrics_of_study,
         probes_of_landscape,
     localrule: True

@@ -77,7 +77,7 @@ def render(study: Study, tables: Tables, options: str = "") -> str:
     runs, claims = tables.runs, tables.claims
     sections = {
         "summary": _summary(study, tables),
-        "notice": _notice(study),
+        "notice": notice(study),
         "answers": answers(claims),
         "claims": claims_markdown(claims) if len(claims) else "",
         "prices": prices(claims),
@@ -94,7 +94,7 @@ def render(study: Study, tables: Tables, options: str = "") -> str:
         "cost_sentence": cost_sentence(runs),
         "origins": origin_counts(runs),
     }
-    text = _template().render(
+    text = template("report.md.j2").render(
         study=study,
         files=files,
         figures=tables.figures,
@@ -108,7 +108,8 @@ def render(study: Study, tables: Tables, options: str = "") -> str:
     return text.replace(CONTENTS, contents(text)).replace(TABLE_CONTENTS, contents(text, "Comparisons"))
 
 
-def _template() -> Any:
+def template(name: str) -> Any:
+    """A template of Markdown, of this folder."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
@@ -118,7 +119,7 @@ def _template() -> Any:
         keep_trailing_newline=True,
     )
     environment.filters |= {"for_markdown": for_markdown, "for_code": for_code}
-    return environment.get_template("report.md.j2")
+    return environment.get_template(name)
 
 
 def has_reference(study: Study) -> bool:
@@ -143,7 +144,7 @@ def _summary(study: Study, tables: Tables) -> str:
     return " ".join(filter(None, sentences))
 
 
-def _notice(study: Study) -> str:
+def notice(study: Study) -> str:
     """Why no result compares with the reference's, or with a whole run's."""
     if not study.not_comparable:
         return ""
