@@ -365,6 +365,22 @@ def test_batches_larger_than_the_training_set_give_a_warning(study: Study, finis
     assert "Warning" not in report_of(study)
 
 
+def test_the_images_are_named_with_their_classes_counts_and_sizes(study: Study, finish: Finish) -> None:
+    arrays = {f"{split}_{kind}": "0" * 16 for split in ("train", "test") for kind in ("images", "labels")}
+    counts = {"train": 1200, "validation": 0, "test": 9}
+    facts = {"classes": ["ant", "a|b"], "held_out_part": "test", "counts": counts, "digest": digest_of_all(arrays)}
+    data = Description(name="cifar10", arrays=arrays, **facts)
+    write_text("results/data/cifar10/data.json", data.model_dump_json())
+    made = section(report_of(study), "## How it was made")
+    assert "Data set `cifar10`: 2 classes; 1,200 training images, 9 test images.\n" in made
+    assert "By class" not in made
+    more = {"class_counts": {"train": (1100, 100), "test": (4, 5)}, "sizes": ((32, 32), (90, 60))}
+    write_text("results/data/cifar10/data.json", data.model_copy(update=more).model_dump_json())
+    made = section(report_of(study), "## How it was made")
+    assert "They came with 32x32 to 90x60 pixels, and are 32x32, in colour.\n" in made
+    assert cells(made, "a\\|b")[1:] == ["100", "5"]
+
+
 def test_runs_of_earlier_code_are_named_as_kept(study: Study, finish: Finish) -> None:
     finish_all(study, finish)
     assert "Kept" not in report_of(study)

@@ -87,7 +87,7 @@ def test_its_read_me_tells_images_machine_and_hours(study: Study, results: None,
     text = (tmp_path / "crate/README.md").read_text()
     assert text.startswith("# A small study\n")
     assert "> **Not comparable with the reference**" in text
-    assert "- Images: `digits`, 10 classes; 50 training images, 360 test images" in text
+    assert "- Data set `digits`: 10 classes; 50 training images, 360 test images. They came with 8x8 pixels" in text
     assert "- Cost: 3 finished runs took 1.50 h on the device, and 3.00 h in all." in text
     assert "- Device: `processor A` (3 runs)" in text
 

@@ -124,6 +124,8 @@ def test_arrays_hold_the_pixels_sorted_by_class_and_file_name(tmp_path: Path) ->
         "classes": list(CLASSES),
         "held_out_part": "test",
         "counts": {"train": 12, "validation": 0, "test": 6},
+        "class_counts": {"train": [4, 4, 4], "test": [2, 2, 2]},
+        "sizes": [[32, 32], [32, 32]],
         "identity": "",
     }
 
@@ -205,6 +207,31 @@ def test_a_class_without_images_is_refused(tmp_path: Path, empty: str) -> None:
     (folder / empty).mkdir()
     (folder / "train/.cache").mkdir()
     assert f"the class folder '{empty}' has no images; fill or delete it" in refusal(tmp_path, folder)
+
+
+@pytest.mark.parametrize("empty", ["train/emu", "set/test/emu/"])
+def test_a_class_without_images_is_refused_in_a_tar(tmp_path: Path, empty: str) -> None:
+    top = "set/" if empty.startswith("set") else ""
+    folders = [
+        tarfile.TarInfo(name) for name in (empty, f"{top}train", f"{top}train/ant", f"{top}train/.cache", "other")
+    ]
+    for folder in folders:
+        folder.type = tarfile.DIRTYPE
+    files = {f"{top}{name}": content for name, content in small_set().items()}
+    path = as_tar(tmp_path / "set.tar", files, *folders)
+    assert f"the class folder '{empty.rstrip('/')}' has no images; fill or delete it" in refusal(tmp_path, path)
+    prepared(tmp_path / "out", path=str(as_tar(tmp_path / "fine.tar", files, *folders[1:])))
+
+
+def test_the_images_of_each_class_and_their_sizes_are_told(tmp_path: Path) -> None:
+    files = small_set(train=4) | {"train/ant/tall.png": saved(Image.new("L", (20, 90)), "PNG")}
+    files |= {"test/cow/small.png": saved(Image.new("L", (3, 5)), "PNG")}
+    facts, _ = prepared(tmp_path / "out", path=str(as_folder(tmp_path / "in", files)))
+    assert facts["class_counts"] == {"train": [5, 4, 4], "test": [2, 2, 3]}
+    assert facts["sizes"] == [[3, 5], [20, 90]]
+    digits, _ = prepared(tmp_path / "digits", "digits", train_images_per_class=7)
+    assert digits["class_counts"]["train"] == [7] * 10
+    assert digits["sizes"] == [[8, 8], [8, 8]]
 
 
 def saved(image: Image.Image, form: str, **options: Any) -> bytes:

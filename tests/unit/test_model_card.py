@@ -58,7 +58,8 @@ def test_it_is_about_the_best_run_and_says_what_it_was_chosen_from(card: str) ->
 
 
 def test_it_tells_data_training_and_results(card: str, data_digest: str) -> None:
-    assert f"`digits`: 50 training images, 360 test images. Digest of the arrays: `{data_digest}`" in card
+    images = "Data set `digits`: 10 classes; 50 training images, 360 test images. They came with 8x8 pixels"
+    assert f"{images}, and are 32x32, in colour. Digest of the arrays: `{data_digest}`" in card
     assert "4 epochs, 1.00 h on `processor A`. The weights are those of epoch 3." in card
     assert "| last epoch | 79.00 |" in card
     assert "Expected calibration error: 3.50 percentage points." in card

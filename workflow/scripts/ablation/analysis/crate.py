@@ -22,6 +22,7 @@ from ablation.analysis.files import MODEL_CARD, REPORT
 from ablation.analysis.frames import read_csv
 from ablation.analysis.markdown import duration
 from ablation.analysis.report import notice, template
+from ablation.analysis.report_data import images_sentence
 from ablation.analysis.report_runs import cost_sentence, origin_counts
 from ablation.analysis.runs import COLUMNS
 from ablation.config import matrix
@@ -59,7 +60,6 @@ FORMATS = {
     ".png": "image/png",
 }
 WEIGHTS = ".pth"
-IMAGES = {"train": "training images", "validation": "validation images", "test": "test images"}
 
 
 class MadeBy(NamedTuple):
@@ -133,11 +133,9 @@ def _readme(study: Study, results: Path) -> str:
     """What a person who opens the folder wants to know first."""
     runs = read_csv(results / "tables/runs.csv", COLUMNS)
     data = prepared_data(study)
-    counts = {name: count for name, count in data.counts.items() if count} if data else {}
     return template("crate.md.j2").render(
         study=study,
-        data=data,
-        counts=[f"{count:,} {IMAGES[name]}" for name, count in counts.items()],
+        images=images_sentence(study, data) if data else "",
         notice=notice(study),
         cost=cost_sentence(runs),
         origins=origin_counts(runs),

@@ -17,6 +17,7 @@ from ablation.analysis.best_run import best_run
 from ablation.analysis.files import REPORT
 from ablation.analysis.markdown import ENERGIES, amount, duration, markdown_table, spread
 from ablation.analysis.report import template
+from ablation.analysis.report_data import images_sentence
 from ablation.analysis.tables import settings_text
 from ablation.config.matrix import Run
 from ablation.config.settings import flat
@@ -47,6 +48,7 @@ def model_card(study: Study, runs: pd.DataFrame) -> str:
         record=record,
         directory=Run(record.variant, record.seed).directory,
         data=data,
+        images=images_sentence(study, data),
         metadata=yaml.safe_dump(_metadata(study, record), sort_keys=False, allow_unicode=True),
         settings=settings_text(flat(record.spec)),
         completed=len(completed),

@@ -25,6 +25,7 @@ from ablation.analysis.markdown import counted
 from ablation.analysis.page import contents
 from ablation.analysis.report_claims import answers, best_rows, claims_markdown, first_sentence, prices
 from ablation.analysis.report_comparisons import comparison_section
+from ablation.analysis.report_data import classes_markdown, images_sentence
 from ablation.analysis.report_runs import (
     cost_markdown,
     cost_sentence,
@@ -38,7 +39,9 @@ from ablation.analysis.runs import COLUMNS
 from ablation.analysis.tables import COMPARISON, settings_text
 from ablation.config.settings import flat, spec
 from ablation.config.study import Study
+from ablation.data.arrays import Description
 from ablation.escaping import for_code, for_markdown
+from ablation.runs.results import prepared_data
 
 # Where links to the sections go, and to those of the comparisons.
 CONTENTS, TABLE_CONTENTS = "<!-- contents -->", "<!-- tables -->"
@@ -46,14 +49,15 @@ CONTENTS, TABLE_CONTENTS = "<!-- contents -->", "<!-- tables -->"
 
 @dataclass(frozen=True)
 class Tables:
-    """What the report shows: all runs, the comparisons by table, the claims, the landscape's tables by name, and the
-    names of the figures."""
+    """What the report shows: all runs, the comparisons by table, the claims, the landscape's tables by name, the names
+    of the figures, and what describes the data."""
 
     runs: pd.DataFrame
     comparisons: Mapping[str, pd.DataFrame]
     landscape: Mapping[str, pd.DataFrame]
     claims: pd.DataFrame = field(default_factory=lambda: frame([], CLAIMS))
     figures: frozenset[str] = frozenset()
+    data: Description | None = None
 
 
 def read_tables(study: Study, runs: Path, landscape: Path) -> Tables:
@@ -69,6 +73,7 @@ def read_tables(study: Study, runs: Path, landscape: Path) -> Tables:
         landscape=read_landscape(landscape) if study.landscape else {},
         claims=read_csv(runs.with_name(f"{files.CLAIMS}.csv"), CLAIMS) if study.claims else frame([], CLAIMS),
         figures=frozenset(path.stem for path in runs.parent.with_name("figures").glob("*.png")),
+        data=prepared_data(study),
     )
 
 
@@ -93,6 +98,8 @@ def render(study: Study, tables: Tables, options: str = "") -> str:
         "cost": cost_markdown(runs),
         "cost_sentence": cost_sentence(runs),
         "origins": origin_counts(runs),
+        "images": images_sentence(study, tables.data) if tables.data else "",
+        "classes": classes_markdown(tables.data) if tables.data else "",
     }
     text = template("report.md.j2").render(
         study=study,

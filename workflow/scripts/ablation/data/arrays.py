@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, model_validator
 
 from ablation.config.texts import snakemake_command
 from ablation.files import open_file, read_file
@@ -23,6 +23,9 @@ VERSION: Literal[2] = 2
 # Raise it when the same files of a user become other arrays: then only data of such files are prepared again.
 DECODING = 2
 KINDS = ("images", "labels")
+Part = Literal["train", "validation", "test"]
+# Width and height in pixels.
+Size = tuple[int, int]
 
 
 class PreparedDataError(ValueError):
@@ -32,8 +35,9 @@ class PreparedDataError(ValueError):
 class Description(BaseModel):
     """The content of `data.json`: neither a path nor a time, so that the same data gives the same bytes.
 
-    `digest` is that of all arrays, `arrays` the digest of each by its name. `identity` is what they were prepared for:
-    see `data_identity.py`.
+    `class_counts` has the number of images of each class, in the order of `classes`, by part; `sizes` are the width and
+    height in pixels of the smallest and the largest image as they came. Earlier files have neither. `digest` is that
+    of all arrays, `arrays` the digest of each by its name. `identity` is what they were prepared for: `identity.py`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,7 +46,9 @@ class Description(BaseModel):
     name: str
     classes: tuple[str, ...]
     held_out_part: Literal["validation", "test"]
-    counts: dict[Literal["train", "validation", "test"], NonNegativeInt]
+    counts: dict[Part, NonNegativeInt]
+    class_counts: dict[Part, tuple[NonNegativeInt, ...]] = Field(default_factory=dict)
+    sizes: tuple[Size, Size] | None = None
     digest: str
     arrays: dict[str, str]
     identity: str = ""
@@ -54,6 +60,8 @@ class Description(BaseModel):
             raise ValueError("counts: there are no images to train on, to choose the best epoch, or to test on")
         if set(self.arrays) != {f"{split}_{kind}" for split, kind in product(splits, KINDS)}:
             raise ValueError("counts and arrays name different splits")
+        if any(sum(counts) != self.counts[part] for part, counts in self.class_counts.items()):
+            raise ValueError("class_counts are not those of counts")
         if self.digest != digest_of_all(self.arrays):
             raise ValueError("digest is not that of the arrays' digests")
         return self

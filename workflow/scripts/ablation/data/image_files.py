@@ -124,36 +124,58 @@ def _place(top: str, split: str, label: str, file: str) -> Place:
 
 def image_files(folder: Path) -> Iterator[ImageFile]:
     """The images of a folder, in no order. Links are followed, also out of it: the user made them, unlike a tar's."""
-    classes: set[tuple[str, str, str]] = set()
+    classes = ClassFolders()
     try:
         for name, entry in _walk(str(folder)):
+            if entry.is_dir():
+                classes.add_folder(name)
+                continue
             place = place_of(name)
             if place is not None:
-                classes.add(place[:3])
+                classes.add(place)
                 yield ImageFile(place, entry.path, _stat(name, entry))
-        _refuse_empty(folder, classes)
+        classes.refuse_empty()
     except OSError as error:
         raise DataError(f"{error.filename!r} cannot be read: {error.strerror}") from error
 
 
-def _refuse_empty(folder: Path, classes: set[tuple[str, str, str]]) -> None:
-    """A class without images would be none of the study's, without a word."""
-    for top, split in sorted({each[:2] for each in classes}):
-        for each in sorted((folder / top / split).iterdir()):
-            if each.is_dir() and not _is_hidden(each.name) and (top, split, each.name) not in classes:
-                raise DataError(f"the class folder '{each.relative_to(folder)}' has no images; fill or delete it")
+class ClassFolders:
+    """Of a folder or a tar: a class without images would be none of the study's, without a word."""
+
+    def __init__(self) -> None:
+        self.all: set[tuple[str, ...]] = set()
+        self.filled: set[tuple[str, ...]] = set()
+
+    def add_folder(self, name: str) -> None:
+        """Note a folder, if it is that of a class."""
+        parts = PurePosixPath(name).parts
+        if len(parts) in (2, 3) and parts[-2] in SPLITS and not any(map(_is_hidden, parts)):
+            self.all.add(parts)
+
+    def add(self, place: Place) -> None:
+        """Note where an image is."""
+        self.filled.add(tuple(filter(None, place[:3])))
+
+    def refuse_empty(self) -> None:
+        """Once all images are known: those beside the data set do not count.
+
+        Raises:
+            DataError: a class has none.
+        """
+        parts = {each[:-1] for each in self.filled}
+        for empty in sorted(each for each in self.all - self.filled if each[:-1] in parts):
+            raise DataError(f"the class folder {'/'.join(empty)!r} has no images; fill or delete it")
 
 
 def _walk(folder: str, above: str = "") -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """Every file that is not hidden, with its path inside the folder."""
+    """Every file and folder that is not hidden, with its path inside the folder."""
     with os.scandir(folder) as entries:
         for entry in entries:
             if _is_hidden(entry.name):
                 continue
+            yield above + entry.name, entry
             if entry.is_dir():
                 yield from _walk(entry.path, f"{above}{entry.name}/")
-            else:
-                yield above + entry.name, entry
 
 
 def _is_hidden(part: str) -> bool:

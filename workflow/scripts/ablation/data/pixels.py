@@ -7,11 +7,13 @@ cuts shades off. Fails with `DataError` on all others, and on a damaged file.
 from __future__ import annotations
 
 from io import BytesIO
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ablation.config.study import DataConfig
+from ablation.data.arrays import Size
 from ablation.data.image_files import DataError
 
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
@@ -22,15 +24,23 @@ BACKGROUND = "white"
 BITS, LARGEST_IS_WHITE = 258, 262
 
 
-def decoded(content: bytes, config: DataConfig) -> bytes:
-    """The pixels of an image file, as `scaled` gives them.
+class Decoded(NamedTuple):
+    """The pixels of an image file, as `scaled` gives them, and the width and height that it had."""
+
+    pixels: bytes
+    size: Size
+
+
+def decoded(content: bytes, config: DataConfig) -> Decoded:
+    """Decode and scale an image file.
 
     Raises:
         DataError: it is damaged, or of a format or mode that is not read.
     """
     try:
         with Image.open(BytesIO(content), formats=FORMATS) as image:
-            return scaled(_with_8_bits(image), config)
+            upright = _with_8_bits(image)
+            return Decoded(scaled(upright, config), upright.size)
     except DataError:
         raise
     except UnidentifiedImageError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from http.client import HTTPException
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 from PIL import Image
@@ -18,14 +18,15 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from ablation.config.study import DataConfig
-from ablation.data.arrays import KINDS, Description, digest_of, digest_of_all
+from ablation.data.arrays import KINDS, Description, Part, Size, digest_of, digest_of_all
 from ablation.data.image_files import LAYOUT, DataError, Place, image_files, path_of
-from ablation.data.pixels import decoded, scaled
+from ablation.data.pixels import Decoded, decoded, scaled
 from ablation.data.tar_files import tar_files
 from ablation.files import atomic_write, write_text
 
 SPLIT_SEED = 0
 DIGITS_TEST_SHARE = 0.2
+DIGITS_SIZE, CIFAR10_SIZE = (8, 8), (32, 32)
 
 
 class Split(NamedTuple):
@@ -39,9 +40,10 @@ class Split(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A data set as it comes. A label is an index into `classes`."""
+    """A data set as it comes. A label is an index into `classes`; `sizes` are of the smallest and largest image."""
 
     classes: list[str]
+    sizes: tuple[Size, Size]
     train: Split
     test: Split
 
@@ -78,7 +80,13 @@ def _description(
         name=config.name,
         classes=tuple(source.classes),
         held_out_part="validation" if "validation" in splits else "test",
-        counts={name: len(splits[name].labels) if name in splits else 0 for name in ("train", "validation", "test")},
+        counts={part: len(splits[part].labels) if part in splits else 0 for part in get_args(Part)},
+        class_counts={
+            part: tuple(np.bincount(splits[part].labels, minlength=len(source.classes)).tolist())
+            for part in get_args(Part)
+            if part in splits
+        },
+        sizes=source.sizes,
         digest=digest_of_all(digests),
         arrays=digests,
     )
@@ -163,7 +171,7 @@ def _digits(config: DataConfig) -> Source:
     levels = np.rint(digits.images * (255 / 16)).astype(np.uint8)  # from 0 to 16
     images = _stacked((scaled(Image.fromarray(image), config) for image in levels), config)
     train, test = _stratified(Split(images, digits.target.astype(np.int64)), DIGITS_TEST_SHARE)
-    return Source([str(name) for name in digits.target_names], train, test)
+    return Source([str(name) for name in digits.target_names], (DIGITS_SIZE, DIGITS_SIZE), train, test)
 
 
 # --- cifar10 ---
@@ -185,7 +193,7 @@ def _cifar10(config: DataConfig) -> Source:
         )
         for each in (train, test)
     ]
-    return Source(train.classes, *splits)
+    return Source(train.classes, (CIFAR10_SIZE, CIFAR10_SIZE), *splits)
 
 
 def _unpack_cifar10(folder: Path) -> None:
@@ -227,13 +235,14 @@ def _images(config: DataConfig) -> Source:
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     train, test = (_joined(pixels, split, classes, config) for split in ("train", "test"))
-    return Source(classes, train, test)
+    sizes = sorted((image.size for image in pixels.values()), key=lambda size: size[0] * size[1])
+    return Source(classes, (sizes[0], sizes[-1]), train, test)
 
 
-def _joined(pixels: Mapping[Place, bytes], split: str, classes: list[str], config: DataConfig) -> Split:
+def _joined(pixels: Mapping[Place, Decoded], split: str, classes: list[str], config: DataConfig) -> Split:
     """The images of a split, sorted by class and file name."""
     places = sorted(place for place in pixels if place.split == split)
-    images = _stacked((pixels[place] for place in places), config)
+    images = _stacked((pixels[place].pixels for place in places), config)
     label_of = {name: label for label, name in enumerate(classes)}
     return Split(images, np.array([label_of[place.label] for place in places], np.int64))
 
@@ -259,9 +268,9 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(map(repr, names))
 
 
-def _decoded(files: Iterable[tuple[Place, bytes]], config: DataConfig) -> dict[Place, bytes]:
+def _decoded(files: Iterable[tuple[Place, bytes]], config: DataConfig) -> dict[Place, Decoded]:
     """The pixels of each image. All are tried before the first unusable one is named."""
-    pixels: dict[Place, bytes] = {}
+    pixels: dict[Place, Decoded] = {}
     faults: dict[Place, str] = {}
     for place, content in files:
         try:

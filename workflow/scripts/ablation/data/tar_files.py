@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from ablation.data.image_files import DataError, Place, check_size, place_of, unpacked_limit
+from ablation.data.image_files import ClassFolders, DataError, Place, check_size, place_of, unpacked_limit
 
 # By the first bytes of a file.
 COMPRESSED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open, b"]\0\0": lzma.open}
@@ -28,6 +28,7 @@ def tar_files(path: Path) -> Iterator[tuple[Place, bytes]]:
     Raises:
         DataError: it cannot be read, or holds what it may not.
     """
+    classes = ClassFolders()
     try:
         with _unpacking(path) as file:
             unpacked = _Unpacked(file, unpacked_limit(path))
@@ -35,8 +36,12 @@ def tar_files(path: Path) -> Iterator[tuple[Place, bytes]]:
                 for member in tar:
                     place = _place(member)
                     if place is not None:
+                        classes.add(place)
                         yield place, unpacked.content(member)
+                    elif member.isdir():
+                        classes.add_folder(member.name)
                 _check_end(tar, unpacked)
+                classes.refuse_empty()
     except DataError:
         raise
     except Exception as error:  # what `tarfile` raises depends on the damage

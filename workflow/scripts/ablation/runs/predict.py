@@ -103,7 +103,7 @@ def pixels_of(file: str, config: DataConfig) -> bytes:
     """The pixels of an image file, scaled as those of the data."""
     try:
         check_size(file, os.stat(file).st_size)
-        return decoded(read_file(file), config)
+        return decoded(read_file(file), config).pixels
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}") from error
     except DataError as error:
