@@ -6,7 +6,6 @@ left nothing of the kind, or none is completed, the figure says so. Fails with `
 
 from __future__ import annotations
 
-import textwrap
 from io import BytesIO
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from ablation.analysis.figure_texts import wrapped
 from ablation.analysis.figures import STYLE, wrapped_title
 from ablation.config.matrix import Run
 from ablation.escaping import for_figure
@@ -66,7 +66,7 @@ def confusion_figure(runs: pd.DataFrame) -> Figure:
             if round(100 * share):
                 colour = "white" if share > DARK else "black"
                 axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color=colour, fontsize=8)
-        title = textwrap.fill(f"{_title(record)}: % of each class", int(TITLE_CHARACTERS * size))
+        title = wrapped(f"{_title(record)}: % of each class", int(TITLE_CHARACTERS * size))
         figure.suptitle(title, fontsize=10, weight="bold")
     return figure
 

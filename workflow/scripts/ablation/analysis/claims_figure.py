@@ -6,7 +6,6 @@ ratios in another, and the verdict as a sign and a word, which grey print keeps.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,8 +17,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from ablation.analysis.evidence import CONTRADICTED, EQUIVALENT, POINTS, SUPPORTED, UNDECIDED
+from ablation.analysis.figure_texts import wrapped
 from ablation.analysis.figures import STYLE, wrapped_title
-from ablation.escaping import for_figure
 
 WIDTH, LINE_HEIGHT, SECTION_GAP = 8.4, 0.34, 0.3
 SAYS_WIDTH = 46
@@ -41,7 +40,7 @@ def claims_figure(claims: pd.DataFrame, title: str) -> Figure:
         place += SECTION_GAP if index and row["section"] != rows[index - 1]["section"] else 0
         places.append(place)
         place += 1
-    labels = [for_figure(textwrap.fill(row["says"], SAYS_WIDTH, max_lines=3)) for row in rows]
+    labels = [wrapped(row["says"], SAYS_WIDTH) for row in rows]
     panels = [unit for unit in (POINTS, "ratio") if any(row["unit"] == unit for row in rows)] or [POINTS]
     with mpl.rc_context(STYLE | {"axes.grid.axis": "x"}):
         figure = Figure(figsize=(WIDTH, 1.1 + LINE_HEIGHT * max(place, 1)), layout=ConstrainedLayoutEngine(wspace=0.02))

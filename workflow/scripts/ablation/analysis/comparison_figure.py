@@ -5,7 +5,6 @@ In: the CSV that `compare.py` wrote of a table. Out: a matplotlib figure.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,8 +18,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
+from ablation.analysis.figure_texts import wrapped
 from ablation.analysis.figures import COLOURS, STYLE, wrapped_title
-from ablation.escaping import for_figure
 
 WIDTH, ROW_HEIGHT = 7.2, 0.36
 # Characters of a label beside each other.
@@ -34,7 +33,7 @@ def comparison_figure(comparison: pd.DataFrame, title: str, margin: float) -> Fi
     """Rows from top to bottom as in the table. Left: a point a seed, the mean and n; an open diamond is the published
     accuracy. Right: the difference from the baseline with its 95 % interval; the band is the margin (points)."""
     rows = comparison.to_dict("records")
-    labels = [for_figure(textwrap.fill(row["label"], LABEL_WIDTH, max_lines=3)) for row in rows]
+    labels = [wrapped(row["label"], LABEL_WIDTH) for row in rows]
     height = sum(max(ROW_HEIGHT, 0.17 * (1 + label.count("\n"))) for label in labels)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 1.35 + height), layout=ConstrainedLayoutEngine(wspace=0.03))

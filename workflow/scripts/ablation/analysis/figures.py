@@ -5,7 +5,7 @@ In: what `runs.load_results` has of them. Out: matplotlib figures, and files tha
 
 from __future__ import annotations
 
-import textwrap
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -13,17 +13,17 @@ from typing import Any, Final, NamedTuple
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
+from rich.cells import cell_len
 
+from ablation.analysis.figure_texts import FONT, use_fonts_with_letters, wrapped
 from ablation.analysis.runs import Results
 from ablation.config.study import Study, Table
-from ablation.escaping import for_figure
 from ablation.files import atomic_write
 
 # Okabe and Ito's colours, told apart by colour-blind readers too; without their yellow, which is too light for lines.
@@ -38,14 +38,8 @@ LEGEND_WIDTH = 95
 LABEL_WIDTH, TITLE_WIDTH = 80, 75
 # A linear axis cannot show losses that differ by more than this factor.
 LARGEST_LINEAR_RATIO = 20
-# Fonts with letters that matplotlib's own lacks, as they are called where a machine has them.
-MORE_FONTS = (
-    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR", "Source Han Sans SC"),
-    *("WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "Droid Sans Fallback", "IPAGothic", "NanumGothic"),
-    *("Noto Sans Devanagari", "Noto Sans Thai", "Noto Sans Symbols 2", "Noto Emoji", "Symbola", "Unifont"),
-)
 STYLE: dict[Any, Any] = {
-    "font.family": ["DejaVu Sans", *(name for name in MORE_FONTS if name in font_manager.get_font_names())],
+    "font.family": FONT,
     "font.size": 9,
     "axes.axisbelow": True,
     "legend.fontsize": 8.5,
@@ -128,7 +122,7 @@ def training_curves(histories: HistoriesByLabel, title: str, facts: Mapping[str,
     facts = facts or {}
     relative = len({fact.loss for fact in facts.values()}) > 1
     with mpl.rc_context(STYLE):
-        labels = [textwrap.fill(label, LABEL_WIDTH, max_lines=2) for label in histories]
+        labels = [wrapped(label, LABEL_WIDTH, most=2) for label in histories]
         columns, lines = _legend_shape(labels)
         figure = Figure(figsize=(7.2, 3.2 + 0.2 * lines), layout=ConstrainedLayoutEngine(wspace=0.08))
         loss, accuracy = figure.subplots(1, 2)
@@ -173,10 +167,13 @@ def save(figure: Figure, paths: Iterable[str | Path]) -> None:
     Raises:
         ValueError: another ending.
     """
+    use_fonts_with_letters(figure)
     for path in map(Path, paths):
         if path.suffix not in METADATA:
             raise ValueError(f"{path}: figures end in one of {', '.join(METADATA)}")
-        with atomic_write(path) as aside, mpl.rc_context(STYLE):
+        with atomic_write(path) as aside, mpl.rc_context(STYLE), warnings.catch_warnings():
+            # They have been named.
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")
             figure.savefig(aside, metadata=METADATA[path.suffix])
 
 
@@ -249,14 +246,14 @@ def legend_columns(labels: Sequence[str], most: int) -> int:
     for count in range(most, 1, -1):
         lines = -(-len(labels) // count)
         columns = [labels[start : start + lines] for start in range(0, len(labels), lines)]
-        if sum(max(map(len, column)) + 8 for column in columns) <= LEGEND_WIDTH:
+        if sum(max(map(cell_len, column)) + 8 for column in columns) <= LEGEND_WIDTH:
             return count
     return 1
 
 
 def wrapped_title(title: str) -> str:
     """A title in lines as wide as the figure."""
-    return for_figure(textwrap.fill(title, TITLE_WIDTH, max_lines=3))
+    return wrapped(title, TITLE_WIDTH)
 
 
 def _add_title(figure: Figure, title: str, averaged: bool) -> None:
@@ -285,4 +282,4 @@ def _add_legend(figure: Figure, labels: Sequence[str], columns: int) -> None:
     looks = [_look(index) for index in range(len(labels))]
     lines = [Line2D([], [], color=colour, marker=marker) for colour, marker in looks]
     if labels:
-        figure.legend(lines, list(map(for_figure, labels)), loc="outside lower center", ncols=columns, frameon=False)
+        figure.legend(lines, labels, loc="outside lower center", ncols=columns, frameon=False)

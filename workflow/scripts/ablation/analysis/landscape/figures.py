@@ -6,7 +6,6 @@ a ValueError where the study has no landscape.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
+from ablation.analysis.figure_texts import wrapped
 from ablation.analysis.figures import BAND_STRENGTH, COLOURS, LARGEST_LINEAR_RATIO, STYLE, legend_columns, wrapped_title
 from ablation.analysis.landscape.files import ACCURACY, BANDS, LEARNING_RATES, probe_figure_names
 from ablation.config.study import Landscape, Study
@@ -259,7 +259,7 @@ def _draw_largest_rates(axes: Axes, rows: pd.DataFrame, landscape: Landscape) ->
         axes.yaxis.set_minor_locator(NullLocator())
         axes.set(xlim=(-0.6, 1.6), xticks=(0, 1), yticks=pd.concat([rows["without"], rows["with"]]).dropna().unique())
         axes.yaxis.set_major_formatter(PLAIN_NUMBERS)
-        axes.set_xticklabels([for_figure(textwrap.fill(label, 12)) for label in _labels(landscape)])
+        axes.set_xticklabels([wrapped(label, 12, most=9) for label in _labels(landscape)])
         axes.set_title("▲ at least; bar: median", fontsize=8, color=GREY)
 
 
@@ -436,7 +436,7 @@ def _add_title(figure: Figure, title: str, looks: Sequence[Artist]) -> None:
 
 
 def _add_caption(figure: Figure, text: str) -> None:
-    figure.supxlabel(for_figure(textwrap.fill(text, CAPTION_WIDTH)), fontsize=8, x=0.02, ha="left", color=GREY)
+    figure.supxlabel(wrapped(text, CAPTION_WIDTH, most=9), fontsize=8, x=0.02, ha="left", color=GREY)
 
 
 def _line(index: int) -> dict[str, Any]:
