@@ -12,6 +12,7 @@ import pytest
 
 from ablation.cluster import queue
 from ablation.cluster.jobs import SubmittedJob
+from ablation.cluster.slurm import slurm
 from ablation.config.matrix import Run
 from ablation.config.texts import RESUMES
 from ablation.overview import states
@@ -214,3 +215,13 @@ def test_hostile_texts_in_a_log_do_no_harm(state):
     found = state(f"{START}error: {RUN}: \x1b[2J\n")
     assert found.status == "failed"
     json.dumps(found.detail)
+
+
+def test_the_users_variables_for_squeue_change_nothing(tmp_path, monkeypatch):
+    squeue = tmp_path / "squeue"
+    squeue.write_text("#!/bin/sh\nenv | grep -c ^SQUEUE_ >&2\necho 7\n")
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("SQUEUE_STATES", "RUNNING")
+    assert slurm("squeue").stderr == "0\n"
+    assert queue.ids_in_queue() == {"7"}

@@ -27,7 +27,8 @@ OPTIONS = {
     "_cores": "--cpus-per-task",
 }
 # What SLURM's commands take from the environment as if it had been typed after their names.
-VARIABLES = ("SBATCH_", "SLURM_", "SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_")
+QUESTIONS = ("SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_")
+VARIABLES = ("SBATCH_", "SLURM_", *QUESTIONS)
 # Of these, what they need to find the cluster,
 CLUSTER = {"SLURM_CONF", "SLURM_JWT", "SLURM_CLUSTERS", "SBATCH_CLUSTERS", "SBATCH_RESERVATION"}
 # and where jobs run, if no resource of the profile says so.
@@ -126,9 +127,13 @@ def cancel_all(name: str) -> None:
 
 
 def slurm(*command: str) -> subprocess.CompletedProcess[str]:
-    """A command of SLURM. One that is not there, or does not answer within a minute, has failed as any other."""
+    """A command of SLURM, which the user's variables for such commands do not change.
+
+    One that is not there, or does not answer within a minute, has failed as any other.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(QUESTIONS)}
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
     except (OSError, subprocess.TimeoutExpired) as error:
         return subprocess.CompletedProcess(command, 1, "", str(error))
 
