@@ -131,6 +131,16 @@ def test_every_axis_of_claims_has_several_ticks_with_numbers(unit, values):
     assert len(list(filter(None, labels))) >= 3
 
 
+@pytest.mark.parametrize("estimate", [26.2, -80.0])
+def test_a_marker_far_out_on_a_logarithmic_axis_is_whole(estimate):
+    figure = claims_figure(frame([CLAIMS_SHOWN[3] | {"estimate": estimate}], CLAIMS), "Claims")
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    panel, place = axes.get_window_extent(), axes.transData.transform((estimate, 0))[0]
+    radius = figure.dpi / 72 * 5 / 2
+    assert panel.x0 < place - radius < place + radius < panel.x1
+
+
 def test_without_ratios_there_is_one_panel():
     assert len(claims_figure(frame(CLAIMS_SHOWN[:1], CLAIMS), "Claims").axes) == 1
 

@@ -28,6 +28,8 @@ SHADE, GREY = "#e8e8e8", "#666666"
 # Where differences are larger than this, they are shown linearly up to `LINEAR_POINTS` only, logarithmically beyond.
 LARGEST_LINEAR = 10.0
 LINEAR_POINTS = 1.0
+# What the smallest and largest value have around them on it.
+LOGARITHMIC_ROOM = 1.4
 # The axis of ratios shows at least this range; beyond a range of `MANY_TICKS` it has ticks at powers of ten only.
 LEAST_RATIOS = (0.5, 2.0)
 MANY_TICKS = 50
@@ -77,6 +79,7 @@ def _finish(axes: Axes, unit: str) -> None:
         axes.xaxis.set_minor_formatter(NullFormatter())
     elif max(-low, high) > LARGEST_LINEAR:
         axes.set_xscale("symlog", linthresh=LINEAR_POINTS)
+        axes.set_xlim(low * LOGARITHMIC_ROOM, high * LOGARITHMIC_ROOM)
         axes.set_xlabel(f"difference of accuracy (points;\nlogarithmic beyond {LINEAR_POINTS:g})")
     else:
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
