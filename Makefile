@@ -41,15 +41,13 @@ lock: install
 vulnerabilities: install
 	uv tool run --from pip-audit==2.10.1 pip-audit --strict --requirement requirements.lock --require-hashes --disable-pip
 
-# Tables, figures and report of a shipped study from its records, as after a change of the analysis: a crate of
-# `write_crate.py` is made again in its place.
-REFERENCE := docs/reference
-reference: again := .reference
+# Tables, figures and report of docs/reference from its records, in a folder that git ignores.
+reference: again := results-reference
 reference: install
-	rm -rf $(again) && mkdir $(again) && cp -R $(REFERENCE) $(again)/results && ln -s ../config $(again)/config
-	cd $(again) && snakemake report --quiet --snakefile ../Snakefile --configfile config/reference.yaml --config partial=true keep=true
-	cd $(again) && python ../workflow/scripts/write_crate.py --license MIT --output results/crate
-	rm -rf $(REFERENCE) && mv $(again)/results/crate $(REFERENCE) && rm -rf $(again)
+	rm -rf $(again) && mkdir $(again) && cp -R docs/reference $(again)/results && ln -s ../config $(again)/config
+	cd $(again) && snakemake report --snakefile ../Snakefile --configfile config/reference.yaml --config partial=true keep=true
+	cd $(again) && python ../workflow/scripts/write_crate.py --license MIT --output ../docs/reference
+	rm -rf $(again)
 
 schema: install
 	python workflow/scripts/write_schema.py

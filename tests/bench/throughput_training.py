@@ -296,6 +296,11 @@ def stacked_rate(count: int, data: Data, device: torch.device) -> float:
             each.grad = found[name]
         optimizer.step()
 
+    return count * BATCH * steps_a_second(step, device)
+
+
+def steps_a_second(step: Callable[[], None], device: torch.device) -> float:
+    """Of a step on the same batch again and again; captured on a GPU."""
     for _ in range(3):
         step()
     replay = step
@@ -313,7 +318,7 @@ def stacked_rate(count: int, data: Data, device: torch.device) -> float:
     take(3)
     took = seconds(take, 5, device) / 5
     steps = max(5, round(2 / took))
-    return steps * count * BATCH / seconds(take, steps, device)
+    return steps / seconds(take, steps, device)
 
 
 def row(network: str, way: str, rate: float, *, reference: float | None = None, runs: int = 1) -> dict[str, Any]:

@@ -151,3 +151,15 @@ def test_it_is_a_valid_workflow_run_crate(study: Study, results: None, tmp_path:
     assert valid.stdout.startswith("workflow-run-crate-0.5: ")
     (tmp_path / "crate/study.json").unlink()
     assert "does not include the Data Entity 'study.json'" in validate(tmp_path / "crate").stdout
+
+
+def test_an_earlier_crate_stays_where_a_new_one_cannot_be_written(
+    study: Study, results: None, tmp_path: Path, full_disk: Callable
+) -> None:
+    output = tmp_path / "crate"
+    write_crate(study, output, "MIT")
+    metadata = (output / METADATA).read_bytes()
+    with full_disk(), pytest.raises(OSError, match="File too large"):
+        write_crate(study, output, "CC0-1.0")
+    assert (output / METADATA).read_bytes() == metadata
+    assert sorted(tmp_path.glob(".crate*")) == []

@@ -26,6 +26,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.datasets import CIFAR10
 
 from ablation import files
 from ablation.config.study import DataConfig
@@ -318,7 +319,6 @@ class Evil:
 def test_a_manipulated_batch_of_cifar10_is_not_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    cifar10 = pytest.importorskip("torchvision.datasets").CIFAR10
     pixels = np.zeros((4, 3072), np.uint8)
     contents = {
         "data_batch_1": pickle.dumps({"data": pixels, "labels": [0, 1, 0, 1]}),
@@ -326,16 +326,16 @@ def test_a_manipulated_batch_of_cifar10_is_not_opened(
         "batches.meta": pickle.dumps({"label_names": ["ant", "bee"]}),
     }
     md5 = {each: hashlib.md5(content).hexdigest() for each, content in contents.items()}
-    monkeypatch.setattr(cifar10, "train_list", [["data_batch_1", md5["data_batch_1"]]])
-    monkeypatch.setattr(cifar10, "test_list", [["test_batch", md5["test_batch"]]])
-    monkeypatch.setattr(cifar10, "meta", {**cifar10.meta, "md5": md5["batches.meta"]})
+    monkeypatch.setattr(CIFAR10, "train_list", [["data_batch_1", md5["data_batch_1"]]])
+    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", md5["test_batch"]]])
+    monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": md5["batches.meta"]})
     (tmp_path / "cifar-10-batches-py").mkdir()
     for each, content in contents.items():
         (tmp_path / "cifar-10-batches-py" / each).write_bytes(content)
     prepare(DataConfig(name="cifar10", path=str(tmp_path)), tmp_path / "good")
 
     (tmp_path / "cifar-10-batches-py" / name).write_bytes(pickle.dumps(Evil(tmp_path / "was-here")))
-    (tmp_path / cifar10.filename).write_bytes(b"another archive")
+    (tmp_path / CIFAR10.filename).write_bytes(b"another archive")
     with pytest.raises(DataError, match="is damaged: its md5 is not"):
         prepare(DataConfig(name="cifar10", path=str(tmp_path)), tmp_path / "out")
     assert not (tmp_path / "was-here").exists()

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
+from torchvision.datasets import CIFAR10, utils
 
 import prepare_data
 from ablation.config.loading import load_study
@@ -598,8 +599,6 @@ def test_cifar10_without_a_network_says_what_to_put_where(tmp_path: Path, monkey
 
 
 def test_a_download_that_breaks_off_leaves_no_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    utils = pytest.importorskip("torchvision.datasets.utils")
-
     def breaks_off(_: str, filename: str, **__: Any) -> None:
         Path(filename).write_bytes(b"half")
         raise URLError("timed out")
@@ -620,7 +619,6 @@ def test_a_damaged_cifar10_archive_is_named(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_cifar10_archive_is_verified_unpacked_and_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cifar10 = pytest.importorskip("torchvision.datasets").CIFAR10
     monkeypatch.setattr(urllib.request, "urlopen", no_network)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 3072), dtype=np.uint8)
     files = {
@@ -629,11 +627,11 @@ def test_a_cifar10_archive_is_verified_unpacked_and_used(tmp_path: Path, monkeyp
         "batches.meta": pickle.dumps({"label_names": list(CLASSES)}),
     }
     md5 = {name: hashlib.md5(content).hexdigest() for name, content in files.items()}
-    archive = as_tar(tmp_path / cifar10.filename, {f"cifar-10-batches-py/{name}": each for name, each in files.items()})
-    monkeypatch.setattr(cifar10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
-    monkeypatch.setattr(cifar10, "train_list", [["data_batch_1", md5["data_batch_1"]]])
-    monkeypatch.setattr(cifar10, "test_list", [["test_batch", md5["test_batch"]]])
-    monkeypatch.setattr(cifar10, "meta", {**cifar10.meta, "md5": md5["batches.meta"]})
+    archive = as_tar(tmp_path / CIFAR10.filename, {f"cifar-10-batches-py/{name}": each for name, each in files.items()})
+    monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
+    monkeypatch.setattr(CIFAR10, "train_list", [["data_batch_1", md5["data_batch_1"]]])
+    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", md5["test_batch"]]])
+    monkeypatch.setattr(CIFAR10, "meta", {**CIFAR10.meta, "md5": md5["batches.meta"]})
 
     facts, arrays = prepared(tmp_path / "one", "cifar10", path=str(tmp_path))
     np.testing.assert_array_equal(arrays["train_images"], pixels[0].reshape(-1, 3, 32, 32))

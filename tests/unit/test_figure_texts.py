@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from rich.cells import cell_len
 
 from ablation.analysis import figure_texts
-from ablation.analysis.figure_texts import FONT, _letters, use_fonts_with_letters, wrapped
+from ablation.analysis.figure_texts import FONT, letters_of, use_fonts_with_letters, wrapped
 from ablation.analysis.figures import save
 
 OTHER_FONT = str(Path(mpl.get_data_path(), "fonts/ttf/STIXGeneral.ttf"))
 OWN_FONT = str(Path(mpl.get_data_path(), "fonts/ttf/DejaVuSans.ttf"))
 # A letter that only the other font has, and one that no font has.
-RARE = chr(min(letter for letter in _letters(OTHER_FONT) - _letters(OWN_FONT) if chr(letter).isprintable()))
+RARE = chr(min(letter for letter in letters_of(OTHER_FONT) - letters_of(OWN_FONT) if chr(letter).isprintable()))
 UNKNOWN = "\U00012000"
 
 

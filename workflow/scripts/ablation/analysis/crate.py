@@ -1,7 +1,7 @@
 """A study's results -> a Workflow Run RO-Crate: a folder that tells programs what was made, of what and by what.
 
 No torch. In: a study, and its `results/` below the working directory. Out: a folder with the records, tables, figures
-and report as they lie there, and `ro-crate-metadata.json`, written last, which describes them (Workflow Run Crate 0.5,
+and report as they lie there, and `ro-crate-metadata.json`, which describes them (Workflow Run Crate 0.5,
 Leo and others 2024, https://w3id.org/ro/wfrun/workflow/0.5). What is large (weights, images) stays behind, and what the
 records make again (LaTeX, SVG, HTML): a copy of the folder named `results` is enough for `snakemake report --config
 partial=true`. Records have no dates, so neither have actions.
@@ -12,7 +12,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from rocrate.model import ContextEntity, Dataset, File
@@ -62,7 +64,7 @@ FORMATS = {
 WEIGHTS = ".pth"
 
 
-class MadeBy(NamedTuple):
+class CratedRun(NamedTuple):
     """A finished run or probed run, and the folder in the crate that has its files."""
 
     name: str
@@ -71,10 +73,10 @@ class MadeBy(NamedTuple):
     files: tuple[str, ...]
 
 
-def write_crate(study: Study, output: Path, licence: str) -> int:
-    """Write the crate into `output`, in place of an earlier one there, whose date stays; how many runs are in it.
+def write_crate(study: Study, output: Path, license_name: str) -> int:
+    """Write the crate as `output`, in place of an earlier one there, whose date stays; how many runs are in it.
 
-    `licence` is a name of the SPDX list, or an address.
+    `license_name` is one of the SPDX list, or an address.
 
     Raises:
         ValueError: `output` has files that are none of a crate's, or the study has no report yet.
@@ -83,30 +85,41 @@ def write_crate(study: Study, output: Path, licence: str) -> int:
     results = Path("results")
     if not (results / REPORT).exists():
         raise ValueError(f"there is no {results / REPORT}; `snakemake report` makes it")
-    date = _clear(output)
+    crate = Crate(study, license_name, _date_of(output))
     runs = list(_made(study, results))
-    files = {name: list(_found(results, patterns)) for name, patterns in (("in", INPUTS), ("out", OUTPUTS))}
-    for path in (*files["in"], *files["out"], *(f"{run.folder}{file}" for run in runs for file in run.files)):
-        _copy(results / path, output / path)
-    _copy(SNAKEFILE, output / WORKFLOW)
-    write_text(output / README, _readme(study, results))
-    crate = Crate(study, licence, date)
-    crate.describe(files["in"], files["out"], runs)
-    write_text(output / METADATA, crate.text())
+    inputs, outputs = list(_found(results, INPUTS)), list(_found(results, OUTPUTS))
+    crate.describe(inputs, outputs, runs)
+    with _aside(output) as folder:
+        for path in (*inputs, *outputs, *(f"{run.folder}{file}" for run in runs for file in run.files)):
+            _copy(results / path, folder / path)
+        _copy(SNAKEFILE, folder / WORKFLOW)
+        write_text(folder / README, _readme(study, results))
+        write_text(folder / METADATA, crate.text())
     return len(runs)
 
 
-def _clear(output: Path) -> str | None:
-    """Remove an earlier crate, and return its date; None where there is none."""
+def _date_of(output: Path) -> str | None:
+    """The date of an earlier crate; None where there is nothing."""
     if not output.exists() or not any(output.iterdir()):
         return None
     try:
         (root,) = (each for each in json.loads(read_file(output / METADATA))["@graph"] if each["@id"] == "./")
-        date = str(root["datePublished"])
+        return str(root["datePublished"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{output} is no earlier crate, and is not replaced; choose another --output") from error
-    shutil.rmtree(output)
-    return date
+
+
+@contextmanager
+def _aside(output: Path) -> Iterator[Path]:
+    """A folder beside `output` to write into, which takes its place when the block ends without an error."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as folder:
+        whole = Path(folder, output.name)
+        whole.mkdir()
+        yield whole
+        if output.exists():
+            output.rename(Path(folder, "earlier"))
+        whole.rename(output)
 
 
 def _found(results: Path, patterns: Iterable[str]) -> Iterator[str]:
@@ -114,19 +127,19 @@ def _found(results: Path, patterns: Iterable[str]) -> Iterator[str]:
         yield from sorted(str(path.relative_to(results)) for path in results.glob(pattern))
 
 
-def _made(study: Study, results: Path) -> Iterator[MadeBy]:
+def _made(study: Study, results: Path) -> Iterator[CratedRun]:
     """The finished runs, with their files but for the weights; a damaged record is none."""
     for run in matrix.runs(study):
         record = _read(read_record, run.metrics)
         if isinstance(record, RunRecord):
             small = (name for name in record.files if not name.endswith(WEIGHTS))
             folder = f"{Path(run.directory).relative_to(results)}/"
-            yield MadeBy(f"Training {run.variant}, seed {run.seed}", folder, record, ("metrics.json", *small))
+            yield CratedRun(f"Training {run.variant}, seed {run.seed}", folder, record, ("metrics.json", *small))
     for run in matrix.probed_runs(study):
         record = _read(read_probe, run.probe)
         if isinstance(record, ProbeRecord):
             path = Path(run.probe).relative_to(results)
-            yield MadeBy(f"Probing {run.variant}, seed {run.seed}", f"{path.parent}/", record, (path.name,))
+            yield CratedRun(f"Probing {run.variant}, seed {run.seed}", f"{path.parent}/", record, (path.name,))
 
 
 def _readme(study: Study, results: Path) -> str:
@@ -158,7 +171,7 @@ def _copy(source: Path, target: Path) -> None:
 class Crate:
     """The metadata of a crate."""
 
-    def __init__(self, study: Study, licence: str, date: str | None) -> None:
+    def __init__(self, study: Study, license_name: str, date: str | None) -> None:
         self.study = study
         self.crate = ROCrate(version="1.1")
         self.root = self.crate.root_dataset
@@ -167,8 +180,8 @@ class Crate:
         self.crate.description = f"Study {study.study}: {len(study.matrix.variants)} variants, seeds {seeds}"
         if date is not None:
             self.crate.datePublished = date
-        address = licence if "://" in licence else f"https://spdx.org/licenses/{licence}"
-        self.crate.license = self._entity(address, "CreativeWork", name=licence)
+        address = license_name if "://" in license_name else f"https://spdx.org/licenses/{license_name}"
+        self.crate.license = self._entity(address, "CreativeWork", name=license_name)
         profiles = [
             self._entity(uri, "CreativeWork", name=name, version=uri.rsplit("/", 1)[1])
             for uri, name in PROFILES.items()
@@ -178,7 +191,7 @@ class Crate:
     def text(self) -> str:
         return json.dumps(self.crate.metadata.generate(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
-    def describe(self, inputs: Iterable[str], outputs: Iterable[str], runs: Iterable[MadeBy]) -> None:
+    def describe(self, inputs: Iterable[str], outputs: Iterable[str], runs: Iterable[CratedRun]) -> None:
         """The files, the call of the workflow that made them, and each run."""
         workflow = self._workflow()
         read, written = list(map(self._file, inputs)), list(map(self._file, outputs))
@@ -194,7 +207,7 @@ class Crate:
         properties = {"name": "Ablation study", "encodingFormat": "text/plain"}
         return self.crate.add_workflow(dest_path=WORKFLOW, main=True, lang="snakemake", properties=properties)
 
-    def _training(self, run: MadeBy, read: list[Any]) -> Any:
+    def _training(self, run: CratedRun, read: list[Any]) -> Any:
         """The action of a run, whose result is its folder."""
         action = self._action(f"#{run.folder.removesuffix('/')}", run.name, self._code(run.record), read)
         folder = Dataset(self.crate, dest_path=run.folder, properties={"name": f"{run.name}: its files"})

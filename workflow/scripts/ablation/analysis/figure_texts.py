@@ -36,10 +36,10 @@ def use_fonts_with_letters(figure: Figure) -> None:
     """
     texts = [text for text in figure.findobj(Text) if isinstance(text, Text)]
     missing = {ord(letter) for text in texts for letter in text.get_text() if letter.isprintable()}
-    missing -= _letters(font_manager.findfont(FONT))
+    missing -= letters_of(font_manager.findfont(FONT))
     fonts = [FONT]
     for path in _other_fonts() if missing else ():
-        if found := missing & _letters(path):
+        if found := missing & letters_of(path):
             font_manager.fontManager.addfont(path)
             fonts.append(font_manager.get_font(path).family_name)
             missing -= found
@@ -58,7 +58,7 @@ def _other_fonts() -> list[str]:
 
 
 @cache
-def _letters(path: str) -> frozenset[int]:
+def letters_of(path: str) -> frozenset[int]:
     """The code points that a font can draw; none of one that is damaged, or of pictures."""
     try:
         font = FT2Font(path)

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from ablation.analysis.markdown import markdown_table
 from ablation.config.study import Study
-from ablation.data.arrays import Description, Part
+from ablation.data.arrays import PARTS, Description
 from ablation.escaping import for_markdown
-
-IMAGES: dict[Part, str] = {"train": "training", "validation": "validation", "test": "test"}
 
 
 def images_sentence(study: Study, data: Description) -> str:
     """`Data set digits: 10 classes; 600 training images, 360 test images. They came with 8x8 pixels, ...`"""
-    counts = [f"{count:,} {IMAGES[part]} images" for part, count in data.counts.items() if count]
+    counts = [f"{count:,} {PARTS[part]} images" for part, count in data.counts.items() if count]
     sentence = f"Data set `{data.name}`: {len(data.classes)} classes; {', '.join(counts)}."
     if data.sizes is None:
         return sentence
@@ -29,7 +27,7 @@ def images_sentence(study: Study, data: Description) -> str:
 
 def classes_markdown(data: Description) -> str:
     """How many images of each class a part has; empty where that is not known."""
-    columns = {IMAGES[part]: counts for part, counts in data.class_counts.items()}
+    columns = {PARTS[part]: counts for part, counts in data.class_counts.items()}
     lines = [
         {"class": for_markdown(name)} | {part: f"{counts[label]:,}" for part, counts in columns.items()}
         for label, name in enumerate(data.classes)

@@ -24,6 +24,8 @@ VERSION: Literal[2] = 2
 DECODING = 2
 KINDS = ("images", "labels")
 Part = Literal["train", "validation", "test"]
+# What images a part has.
+PARTS: dict[Part, str] = {"train": "training", "validation": "validation", "test": "test"}
 # Width and height in pixels.
 Size = tuple[int, int]
 

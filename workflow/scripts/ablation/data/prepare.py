@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from http.client import HTTPException
+from math import prod
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -18,7 +19,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from ablation.config.study import DataConfig
-from ablation.data.arrays import KINDS, Description, Part, Size, digest_of, digest_of_all
+from ablation.data.arrays import KINDS, PARTS, Description, Part, Size, digest_of, digest_of_all
 from ablation.data.image_files import LAYOUT, DataError, Place, image_files, path_of
 from ablation.data.pixels import Decoded, decoded, scaled
 from ablation.data.tar_files import tar_files
@@ -80,10 +81,10 @@ def _description(
         name=config.name,
         classes=tuple(source.classes),
         held_out_part="validation" if "validation" in splits else "test",
-        counts={part: len(splits[part].labels) if part in splits else 0 for part in get_args(Part)},
+        counts={part: len(splits[part].labels) if part in splits else 0 for part in PARTS},
         class_counts={
             part: tuple(np.bincount(splits[part].labels, minlength=len(source.classes)).tolist())
-            for part in get_args(Part)
+            for part in PARTS
             if part in splits
         },
         sizes=source.sizes,
@@ -126,9 +127,9 @@ def _splits(source: Source, config: DataConfig) -> dict[str, Split]:
             reason = f"the {len(source.train.labels)} training images cannot be split by class"
             problem = f"data.validation_fraction {config.held_out_fraction:g}: {reason}: {error}"
             raise DataError(f"{problem}. With 0 the test images choose the best epoch") from error
-    counts = {"train": config.train_images_per_class, "test": config.test_images_per_class}
+    counts: dict[Part, int | None] = {"train": config.train_images_per_class, "test": config.test_images_per_class}
     return splits | {
-        name: _thinned(splits[name], source.classes, name, count) for name, count in counts.items() if count is not None
+        part: _thinned(splits[part], source.classes, part, count) for part, count in counts.items() if count is not None
     }
 
 
@@ -139,16 +140,15 @@ def _stratified(split: Split, share: float) -> tuple[Split, Split]:
     return split.take(np.sort(rest)), split.take(np.sort(drawn))
 
 
-def _thinned(split: Split, classes: Collection[str], name: str, count: int) -> Split:
+def _thinned(split: Split, classes: Collection[str], part: Part, count: int) -> Split:
     """`count` images of each class, drawn with a fixed seed: a smaller draw is part of every larger one."""
     random = np.random.default_rng(SPLIT_SEED)
     drawn = []
     for label, each in enumerate(classes):
         indices = random.permutation(np.flatnonzero(split.labels == label))
         if len(indices) < count:
-            images = {"train": "training", "test": "test"}[name]
             raise DataError(
-                f"data.{name}_images_per_class {count}: class {each!r} has {len(indices)} {images} images only"
+                f"data.{part}_images_per_class {count}: class {each!r} has {len(indices)} {PARTS[part]} images only"
             )
         drawn.append(indices[:count])
     return split.take(np.sort(np.concatenate(drawn)))
@@ -235,8 +235,8 @@ def _images(config: DataConfig) -> Source:
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     train, test = (_joined(pixels, split, classes, config) for split in ("train", "test"))
-    sizes = sorted((image.size for image in pixels.values()), key=lambda size: size[0] * size[1])
-    return Source(classes, (sizes[0], sizes[-1]), train, test)
+    smallest, *_, largest = sorted((image.size for image in pixels.values()), key=prod)
+    return Source(classes, (smallest, largest), train, test)
 
 
 def _joined(pixels: Mapping[Place, Decoded], split: str, classes: list[str], config: DataConfig) -> Split:
