@@ -44,7 +44,8 @@ vulnerabilities: install
 # Tables, figures and report of docs/reference from its records, in a folder that git ignores.
 reference: again := results-reference
 reference: install
-	rm -rf $(again) && mkdir $(again) && cp -R docs/reference $(again)/results && ln -s ../config $(again)/config
+	rm -rf $(again) && mkdir -p $(again)/results && ln -s ../config $(again)/config
+	cp -R docs/reference/runs docs/reference/probes docs/reference/data $(again)/results
 	cd $(again) && snakemake report --snakefile ../Snakefile --configfile config/reference.yaml --config partial=true keep=true
 	cd $(again) && python ../workflow/scripts/write_crate.py --license MIT --output ../docs/reference
 	rm -rf $(again)
