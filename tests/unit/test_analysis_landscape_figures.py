@@ -45,7 +45,7 @@ SHOWN = {
 SCRIPT = Path(__file__).parents[2] / "workflow/scripts/plot_landscape.py"
 PLAIN, NORMED = "Plain net", "Net with BN"
 NAN, INF = float("nan"), float("inf")
-NO_RUN = "no finished run"
+NO_RUN, TOO_FEW = "no finished run", "too few finished runs"
 PATHS = ("gradient", "optimizer")
 NAMES = ["bands", "accuracy", "learning-rates", "probe-fast", "probe-fast-step", "shift-fast"]
 
@@ -223,14 +223,14 @@ def test_an_infinite_loss_is_in_no_mean(study: Study, empty: dict) -> None:
 
 def test_a_model_without_runs_says_so_in_its_panel_only(study: Study, empty: dict) -> None:
     only = bands_of(NORMED, 0, [1.0, 0.5], [2.0, 1.5])
-    assert [texts(axes) for axes in bands_figure(only, empty["left_out"], study).axes] == [[], [NO_RUN], [], [NO_RUN]]
+    assert [texts(axes) for axes in bands_figure(only, empty["left_out"], study).axes] == [[], [TOO_FEW], [], [TOO_FEW]]
 
 
 def test_empty_frames_say_so_everywhere(study: Study, empty: dict, tmp_path: Path) -> None:
     figures = landscape_figures(empty, study)
     assert list(figures) == NAMES == figure_names(study)
     for figure in figures.values():
-        assert [texts(axes) for axes in figure.axes] == [[NO_RUN]] * len(figure.axes)
+        assert [texts(axes) for axes in figure.axes] == [[TOO_FEW]] * len(figure.axes)
         figure.savefig(tmp_path / "drawn.svg")
 
 
@@ -320,7 +320,7 @@ def test_title_of_the_probes_names_optimizer_and_rate(study: Study, optimizer: s
 
 
 def test_another_pair_is_not_drawn(study: Study) -> None:
-    assert [texts(axes) for axes in probe_figure(probes_of(PLAIN, 0, [1.0]), "slow", study).axes] == [[NO_RUN]] * 4
+    assert [texts(axes) for axes in probe_figure(probes_of(PLAIN, 0, [1.0]), "slow", study).axes] == [[TOO_FEW]] * 4
 
 
 def test_learning_rates_show_runs_means_and_divergence(study: Study) -> None:

@@ -370,13 +370,13 @@ def _fill(axes: Axes, low: pd.Series, high: pd.Series, **look: Any) -> None:
 
 
 def _finish(axes: Axes, x_label: str, y_label: str, title: str = "") -> None:
-    """Name the axes; an empty panel says that it has no run."""
+    """Name the axes; an empty panel says why: a band needs a run at each of its learning rates."""
     axes.set(xlabel=x_label, ylabel=y_label)
     axes.set_title(title, fontsize=9)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     if not axes.has_data():
         axes.set(xticks=[], yticks=[])
-        axes.text(0.5, 0.5, "no finished run", transform=axes.transAxes, ha="center", va="center")
+        axes.text(0.5, 0.5, "too few finished runs", transform=axes.transAxes, ha="center", va="center")
 
 
 def _loss_limits(edges: Sequence[pd.DataFrame]) -> tuple[float, float, float]:
