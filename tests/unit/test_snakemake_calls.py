@@ -13,6 +13,7 @@ from snakemake.jobs import Job, Reason
 from snakemake.modules import WorkflowModifier
 from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.settings.types import OutputSettings
+from snakemake.shell import shell
 from snakemake.workflow import Workflow
 from snakemake_executor_plugin_slurm import Executor
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
@@ -63,6 +64,7 @@ def test_without_config_files_it_is_the_default(tmp_path):
         (WorkflowModifier, ["parent_modifier"]),
         (JobScheduler, ["_executor", "_open_jobs", "_schedule_reevalutation"]),
         (DAG, ["needrun_jobs", "reason", "toposorted", "jobid"]),
+        (shell, ["_processes"]),
         (Reason, ["forced"]),
         (Job, ["is_local", "output", "resources", "rule", "wildcards_dict"]),
         (Executor, ["next_seconds_between_status_checks", "run_uuid", "_fallback_partition", "_fallback_account_arg"]),

@@ -27,8 +27,6 @@ def prepare_submission(jobs):
             cluster.check_requests(jobs, "profiles/submitit/config.yaml")
     except cluster.ClusterError as error:
         raise WorkflowError(for_terminal(error))
-    if jobs:
-        snakemake_calls.cancel_in_peace(workflow)
 
 
 def check_study_is_current(jobs):
@@ -47,6 +45,7 @@ onstart:
     # A job on a cluster keeps those of the call that submitted it.
     os.environ.setdefault(SNAKEMAKE_OPTIONS, profiles.get(snakemake_calls.executor(workflow), "") + OPTIONS)
     snakemake_calls.look_once_a_timespan(workflow)
+    snakemake_calls.cancel_in_peace(workflow)
     submitted = snakemake_calls.jobs_to_submit(workflow)
     jobs = snakemake_calls.jobs_to_run(workflow)
     check_study_is_current(jobs)

@@ -14,12 +14,15 @@ import signal
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
+import psutil
 import snakemake_executor_plugin_slurm as slurm_executor
 from snakemake.common.configfile import load_configfile
 from snakemake.logging import DefaultFormatter, logger
 from snakemake.settings.types import Quietness
+from snakemake.shell import shell
 from snakemake.utils import update_config
 
 
@@ -204,6 +207,18 @@ def cancel_in_peace(workflow: Any) -> None:
 
     def in_peace() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _end_local_jobs()
         cancel()
 
     executor.cancel = in_peace
+
+
+def _end_local_jobs() -> None:
+    """A terminal sends Ctrl-C to the jobs of this machine too; a notebook, to Snakemake alone, which would wait for
+    them."""
+    for process in [*shell._processes.values()]:
+        with suppress(psutil.Error):  # it has ended
+            command = psutil.Process(process.pid)
+            # The shell itself would end before what it runs.
+            for each in command.children(recursive=True) or [command]:
+                each.terminate()
