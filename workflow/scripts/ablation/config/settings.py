@@ -110,10 +110,20 @@ def _with_names(value: Any, catalog: Catalog, kind: type[Component] | None) -> A
 
 
 def batch_problem(settings: RunSettings, images: int) -> str:
-    """What to say of batches that are larger than the training set; nothing where they are not."""
-    if settings.batch_size <= images:
+    """What to say of batches that are larger than the training set, or leave a small last one; nothing of others.
+
+    The step of a last batch of 8 images took VGG-A with batch norm, by SGD at learning rate 0.1, from 43 to 14 %.
+    """
+    size, last = settings.batch_size, images % settings.batch_size
+    if size > images:
+        return f"batch_size {size} is more than the {images} training images: every step takes all of them"
+    if not 0 < last < size / 8:
         return ""
-    return f"batch_size {settings.batch_size} is more than the {images} training images: every step takes all of them"
+    better = next(each for each in range(size, 1, -1) if images % each == 0 or images % each >= each / 2)
+    return (
+        f"the last batch of an epoch has {last} of {size} images, and its step, right before the evaluation, can "
+        f"unsettle a network with batch norm; with batch_size {better} it would have {images % better or better}"
+    )
 
 
 def spec(settings: RunSettings) -> dict[str, Any]:
