@@ -43,7 +43,8 @@ def main() -> None:
             load(sys.argv[2:])
             serve(listener, code)
     except OSError as error:
-        sys.exit(f"Jobs start without a warm Python: {path}: {error}")
+        print(f"Jobs start without a warm Python: {path}: {error}", file=sys.stderr, flush=True)
+        sys.exit(1)
     finally:
         shutil.rmtree(path.parent, ignore_errors=True)
 
