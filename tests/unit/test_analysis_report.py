@@ -351,7 +351,7 @@ def test_runs_of_different_origin_give_a_warning(
 
 LARGER = "batch_size 128 is more than the 127 training images: every step takes all of them"
 SMALL_LAST = (
-    "the last batch of an epoch has 8 of 128 images, and its step, right before the evaluation, can unsettle a "
+    "The last batch of an epoch has 8 of 128 images, and its step, right before the evaluation, can unsettle a "
     "network with batch norm; with batch_size 126 it would have 86"
 )
 

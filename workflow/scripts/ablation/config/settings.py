@@ -121,7 +121,7 @@ def batch_problem(settings: RunSettings, images: int) -> str:
         return ""
     better = next(each for each in range(size, 1, -1) if images % each == 0 or images % each >= each / 2)
     return (
-        f"the last batch of an epoch has {last} of {size} images, and its step, right before the evaluation, can "
+        f"The last batch of an epoch has {last} of {size} images, and its step, right before the evaluation, can "
         f"unsettle a network with batch norm; with batch_size {better} it would have {images % better or better}"
     )
 
