@@ -221,4 +221,5 @@ def _end_local_jobs() -> None:
             command = psutil.Process(process.pid)
             # The shell itself would end before what it runs.
             for each in command.children(recursive=True) or [command]:
-                each.terminate()
+                with suppress(psutil.Error):
+                    each.terminate()
