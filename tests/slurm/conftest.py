@@ -83,6 +83,15 @@ class ClusterProject(Project):
         rows = [line.split("|") for line in lines]
         return [row[1:] for row in rows if row[0] == str(self.folder)]
 
+    def wait_for_jobs(self):
+        """Until all have left the queue, and accounting knows it, which may be a while later."""
+        slurm.wait_for("an empty queue", lambda: not self.queue(), 200)
+        slurm.wait_for("accounting", self._accounted)
+
+    def _accounted(self):
+        states = {state for (state,) in self.history("State")}
+        return states and not {"PENDING", "RUNNING"} & states
+
     def log(self, run):
         """SLURM's logs of a run, which lie in the run's folder."""
         return "".join(file.read_text() for file in sorted((self.folder / f"results/runs/{run}/slurm").glob("*")))

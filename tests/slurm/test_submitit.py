@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from . import cluster as slurm
 from .conftest import SubmititProject
 
 STUDY = """\
@@ -22,12 +21,6 @@ def project(new_project):
     return project
 
 
-def wait_for_jobs(project):
-    """Until they have left the queue, and accounting knows it."""
-    slurm.wait_for("an empty queue", lambda: not project.queue(), 200)
-    slurm.wait_for("accounting", lambda: not {"PENDING", "RUNNING"} & {state for (state,) in project.history("State")})
-
-
 def test_submit_py_trains_as_one_array_what_snakemake_then_finds_done(project):
     status, output = project.submit("--variants", "adam", "sgd", "--parallel", "3")
     assert status == 0, output
@@ -35,7 +28,7 @@ def test_submit_py_trains_as_one_array_what_snakemake_then_finds_done(project):
     assert f"scancel {array}" in output
     again = project.submit("--variants", "adam", "sgd", "--seeds", "1")[1]
     assert again.count("is in the queue already") + again.count("is finished") == 2
-    wait_for_jobs(project)
+    project.wait_for_jobs()
     assert project.history("State") == [["COMPLETED"]] * 4
     assert project.submit("--variants", "adam")[1].count("is finished") == 2
     status, output = project.run("report")
@@ -49,7 +42,7 @@ def test_packs_of_seeds(project):
     config.write_text(config.read_text().replace("mem_mb: 2500", "mem_mb: 2500, pack_seeds: true"))
     status, output = project.submit("--variants", "adam")
     assert status == 0, output
-    wait_for_jobs(project)
+    project.wait_for_jobs()
     status, output = project.run("results/runs/adam/seed0/metrics.json", "results/runs/sgd/seed1/metrics.json")
     assert status == 0, output
     assert project.snakemake_log().count("Training ") == 1

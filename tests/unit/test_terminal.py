@@ -11,6 +11,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from ablation.cluster.snakemake_calls import Planned
 from ablation.overview import terminal
 from ablation.overview.terminal import StudyTerminal, about_claims, job_of
+from ablation.runs.lock import locked
 
 RUN = "results/runs/adam/seed0/metrics.json"
 
@@ -85,6 +86,37 @@ def test_a_finished_run_is_told_with_its_accuracy_and_what_is_left(said, finish)
     assert told[0] == "[1/3] adam, seed 0: 80.00 % in 60 min; about 3 min left"
     assert told[1].startswith("[2/3] adam, seed 1: diverged in epoch 4 in 60 min; about 50 s left")
     assert told[2] == "[3/3] adam, seed 2: 81.00 % in 60 min"
+
+
+EPOCH = "epoch {}/4  lr 1.00e-03  train 1.2 55.00 %  held out 1.1 60.50 %  best 61.25 %  9 images/s  0:20 left\n"
+
+
+def test_what_is_done_of_running_runs_counts(said, finish, tmp_path):
+    """Two runs of four at a time; the second of them is at three quarters when the first has finished."""
+    outputs = [[f"results/runs/adam/seed{seed}/metrics.json"] for seed in range(4)]
+    said.speaker.begin(outputs, "status")
+    said.speaker.runs.started = time.monotonic() - 140
+    finish("adam", 0)
+    with locked(tmp_path / "results/runs/adam/seed1"):
+        (tmp_path / "results/runs/adam/seed1/train.log").write_text(EPOCH.format(3))
+        (told,) = said(job_info(0, *outputs[0]), job_info(1, *outputs[1]), job_info(2, *outputs[2]), finished(0))
+    # 1 3/4 runs in 140 s, and 2 1/4 are left.
+    assert told.endswith("about 3 min left")
+    assert said.speaker.runs.seconds_left() == pytest.approx(420, abs=5)
+
+
+def test_what_an_earlier_call_has_trained_does_not_count(said, finish, tmp_path):
+    """Two runs of two, the first of them at three quarters when it was interrupted."""
+    outputs = [[f"results/runs/adam/seed{seed}/metrics.json"] for seed in range(2)]
+    folder = tmp_path / "results/runs/adam/seed0"
+    folder.mkdir(parents=True)
+    (folder / "train.log").write_text(EPOCH.format(3))
+    (folder / "checkpoint.pt").touch()
+    said.speaker.begin(outputs, "status")
+    said.speaker.runs.started = time.monotonic() - 40
+    finish("adam", 0)
+    said(job_info(0, *outputs[0]), finished(0))
+    assert said.speaker.runs.seconds_left() == pytest.approx(160, abs=5)
 
 
 def test_a_run_of_unknown_time_counts_as_the_others(said, finish):

@@ -125,4 +125,4 @@ class Speeds:
         if state.status == "running":
             return state.progress.seconds_left
         whole = self.seconds(state.job)
-        return None if whole is None else whole * (1 - state.progress.epoch / state.progress.epochs)
+        return None if whole is None else whole * (1 - state.progress.share)

@@ -104,6 +104,11 @@ def states_without_queue(study: Study, jobs: Iterable[Job], queue: Mapping[str, 
     return [_state(job, study, data, queue or {}) for job in jobs]
 
 
+def progress_of(job: Job) -> Progress | None:
+    """How far a running job is; None of any other."""
+    return progress_in(job.log) if is_locked(job.directory) else None
+
+
 def _state(job: Job, study: Study, data: str | None, queue: Mapping[str, str]) -> State:
     if is_locked(job.directory):
         return State(job, "running", progress=progress_in(job.log))

@@ -11,7 +11,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -26,7 +26,7 @@ from ablation.config.texts import snakemake_command
 from ablation.escaping import for_terminal
 from ablation.overview import plan
 from ablation.overview.speed import Speeds, rough
-from ablation.overview.states import AUDIT, PROBE, TRAIN, Job, State, jobs_of, states_without_queue
+from ablation.overview.states import AUDIT, PROBE, TRAIN, Job, State, jobs_of, progress_of, states_without_queue
 from ablation.runs.log import interruption_in, reason_in
 from ablation.runs.records import RunRecord
 
@@ -116,8 +116,7 @@ class StudyTerminal(ShortFailures):
 
     def _note(self, details: Mapping[str, object]) -> None:
         outputs, number = list(details["output"]), int(details["jobid"])  # type: ignore[call-overload]
-        if any(map(job_of, outputs)):
-            self.runs.started = self.runs.started or time.monotonic()
+        self.runs.begin(job for path in outputs if (job := job_of(path)) is not None)
         self.outputs[number] = outputs
 
     def format(self, record: logging.LogRecord) -> str:
@@ -185,31 +184,56 @@ class Runs:
         self.count = len(jobs)
         others = [job for job in islice(jobs_of(study), MAX_STATES) if job not in self.left] if jobs else []
         self.speeds = Speeds(study, states_without_queue(study, others))
+        self.before = _trained_before(study, jobs[:MAX_STATES])
+        self.begun: dict[Job, None] = {}  # running, or in a queue
         self.done: list[Job] = []
         self.started: float | None = None  # when the first run began
+
+    def begin(self, jobs: Iterable[Job]) -> None:
+        """These are running now, or in a queue."""
+        self.begun |= dict.fromkeys(jobs)
+        if self.begun:
+            self.started = self.started or time.monotonic()
 
     def finished(self, job: Job) -> str:
         """A line about a run that has just finished."""
         (state,) = states_without_queue(self.study, [job])
         self.left.pop(job, None)
+        self.begun.pop(job, None)
         self.done.append(job)
         self.speeds.add(state)
         left = f"; about {rough(self.seconds_left())} left" if self.left else ""
         return for_terminal(f"[{len(self.done)}/{self.count}] {job}: {_result(state)}{left}")
 
     def seconds_left(self) -> float:
-        """At the pace so far, with as many at a time; runs of unknown time take the mean of the others."""
-        seconds = self.speeds.seconds
+        """At the pace of this call so far, with as many at a time; runs of unknown time take the mean of the others."""
+        seconds, before = self.speeds.seconds, self.before
         some = [*self.done[:MAX_STATES], *islice(self.left, MAX_STATES)]
         known = [each for job in some if (each := seconds(job)) is not None]
         mean = sum(known) / len(known) if known else 1.0
 
+        def work(job: Job, share: float = 1.0) -> float:
+            return (seconds(job) or mean) * max(0.0, share - before.get(job, 0.0))
+
         def weight(jobs: Collection[Job]) -> float:
             some = list(islice(jobs, MAX_STATES))  # since this is asked for after each run
-            return sum(seconds(job) or mean for job in some) / (len(some) or 1) * len(jobs)
+            return sum(map(work, some)) / (len(some) or 1) * len(jobs)
 
         elapsed = time.monotonic() - (self.started or 0.0)
-        return elapsed * weight(self.left) / (weight(self.done) or 1.0)
+        under_way = sum(work(job, share) for job, share in self._under_way())
+        return elapsed * (weight(self.left) - under_way) / (weight(self.done) + under_way or 1.0)
+
+    def _under_way(self) -> Iterator[tuple[Job, float]]:
+        """The runs that are running, and how much of each is done."""
+        for job in islice(self.begun, MAX_STATES):
+            if progress := progress_of(job):
+                yield job, progress.share
+
+
+def _trained_before(study: Study, jobs: Iterable[Job]) -> dict[Job, float]:
+    """How much earlier calls have done of the runs that were interrupted."""
+    states = states_without_queue(study, jobs)
+    return {state.job: state.progress.share for state in states if state.status == "interrupted" and state.progress}
 
 
 def _result(state: State) -> str:

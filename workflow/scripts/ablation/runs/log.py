@@ -32,6 +32,11 @@ class Progress(NamedTuple):
     images_per_second: float
     seconds_left: float
 
+    @property
+    def share(self) -> float:
+        """How much of the run is done."""
+        return self.epoch / self.epochs
+
 
 def duration(seconds: float) -> str:
     """Hours, minutes and seconds, as in 1:02:03."""
