@@ -112,7 +112,7 @@ def test_each_claim_has_its_interval_and_its_verdict_as_a_sign_and_a_word():
     assert (0.2, 1.3) in [tuple(each.get_xdata()) for each in ratios.lines]
     assert ratios.get_xscale() == "log"
     assert texts(ratios) == ["✓ supported", "? undecided", "✗ contradicted", "? undecided"]
-    assert texts(points) == ["1,000 parameters", "no figure"]
+    assert texts(points) == ["1,000 parameters", "no value"]
     assert [each.get_text() for each in points.get_yticklabels()] == [each["says"] for each in CLAIMS_SHOWN]
 
 

@@ -120,7 +120,7 @@ def _write(first: Axes, last: Axes, place: float, row: Mapping[str, Any]) -> Non
     elif row["unit"] == "epochs" and row["reason"].startswith("Median"):
         words = row["reason"].partition(": ")[2].partition(".")[0]
     elif pd.isna(row["estimate"]):
-        words = "no figure"
+        words = "no value"
     white = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
     if words:
         transform = first.get_yaxis_transform()
