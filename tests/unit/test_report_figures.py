@@ -116,6 +116,13 @@ def test_each_claim_has_its_interval_and_its_verdict_as_a_sign_and_a_word():
     assert [each.get_text() for each in points.get_yticklabels()] == [each["says"] for each in CLAIMS_SHOWN]
 
 
+def test_a_very_long_interval_of_a_ratio_leaves_room_for_the_others():
+    long = claim("It is larger.", "undecided", estimate=4.0, low=0.001, high=7.0, unit="ratio", section="landscape")
+    _, ratios = claims_figure(frame([*CLAIMS_SHOWN, long], CLAIMS), "Claims").axes
+    assert (0.8, 7.0) in [tuple(each.get_xdata()) for each in ratios.lines]
+    assert [each.get_xdata()[0] for each in ratios.lines if each.get_marker() in "<>"] == [0.8]
+
+
 @pytest.mark.parametrize(
     ("unit", "values"),
     [("points", (0.5, 1.5)), ("points", (-23.0, 2.0)), ("ratio", (0.7, 0.95)), ("ratio", (0.01, 300.0))],

@@ -33,6 +33,8 @@ LOGARITHMIC_ROOM = 1.4
 # The axis of ratios shows at least this range; beyond a range of `MANY_TICKS` it has ticks at powers of ten only.
 LEAST_RATIOS = (0.5, 2.0)
 MANY_TICKS = 50
+# How many times the estimate an interval of a ratio is drawn up to.
+LONGEST = 5.0
 
 
 def claims_figure(claims: pd.DataFrame, title: str) -> Figure:
@@ -97,9 +99,20 @@ def _draw(axes: Axes, place: float, row: Mapping[str, Any]) -> None:
             [-row["margin"], row["margin"]], place - 0.42, place + 0.42, color=SHADE, zorder=0, linewidth=0
         )
     if not pd.isna(row["low"]):
-        axes.plot([row["low"], row["high"]], [place] * 2, color=colour, linewidth=1.8, solid_capstyle="butt")
+        _draw_interval(axes, place, row, colour)
     hollow = {"markerfacecolor": "white"} if row["verdict"] == UNDECIDED else {}
     axes.plot(row["estimate"], place, "o", color=colour, markersize=5, **hollow)  # type: ignore[arg-type]
+
+
+def _draw_interval(axes: Axes, place: float, row: Mapping[str, Any], colour: str) -> None:
+    """Of a ratio not more than `LONGEST` to each side, lest the others have no room: an arrow says that it goes on."""
+    low, high = row["low"], row["high"]
+    if row["unit"] == "ratio":
+        low, high = max(low, row["estimate"] / LONGEST), min(high, row["estimate"] * LONGEST)
+    axes.plot([low, high], [place] * 2, color=colour, linewidth=1.8, solid_capstyle="butt")
+    for shown, end, arrow in ((low, row["low"], "<"), (high, row["high"], ">")):
+        if shown != end:
+            axes.plot(shown, place, arrow, color=colour, markersize=5)
 
 
 def _write(first: Axes, last: Axes, place: float, row: Mapping[str, Any]) -> None:
