@@ -1,4 +1,11 @@
-"""In which order the files of tests are given to the processes that run them."""
+"""The order in which test files are given to the processes that run them, and where Hypothesis keeps its examples."""
+
+import os
+import tempfile
+from pathlib import Path
+
+# Not in the checkout: its files there hold paths of the machine.
+os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir(), "ablation-hypothesis")))
 
 
 def pytest_collection_modifyitems(items):
