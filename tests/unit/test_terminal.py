@@ -140,12 +140,15 @@ def test_of_many_runs_the_time_left_is_that_of_some_of_them(said, finish, monkey
 
 
 def test_a_job_of_several_runs_has_a_line_each(said, finish):
-    outputs = [f"results/runs/adam/seed{seed}/metrics.json" for seed in (0, 1)]
-    said.speaker.begin([outputs], "status")
+    outputs = [f"results/runs/adam/seed{seed}/metrics.json" for seed in (0, 1, 2)]
+    said.speaker.begin([outputs[:2], outputs[2:]], "status")
+    said.speaker.runs.started = time.monotonic() - 240
     for seed in (0, 1):
         finish("adam", seed)
-    (told,) = said(job_info(0, *outputs), finished(0))
-    assert [line[:19] for line in told.splitlines()] == ["[1/2] adam, seed 0:", "[2/2] adam, seed 1:"]
+    (told,) = said(job_info(0, *outputs[:2]), finished(0))
+    assert told.splitlines() == [
+        f"[{number}/3] adam, seed {number - 1}: 80.00 % in 60 min; about 2 min left" for number in (1, 2)
+    ]
 
 
 def test_a_run_whose_record_cannot_be_read_is_told(said):

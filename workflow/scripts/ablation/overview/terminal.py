@@ -128,7 +128,7 @@ class StudyTerminal(ShortFailures):
             return self._dry_run(self.planned())
         if event is LogEvent.JOB_FINISHED:
             jobs = [job for path in self.outputs.get(details["job_id"], ()) if (job := job_of(path)) is not None]
-            return "\n".join(map(self.runs.finished, jobs)) if jobs else self._step()
+            return self.runs.finished(jobs) if jobs else self._step()
         return super().format(record)
 
     def begin(self, outputs: Iterable[Sequence[str]], status_command: str) -> str:
@@ -195,15 +195,18 @@ class Runs:
         if self.begun:
             self.started = self.started or time.monotonic()
 
-    def finished(self, job: Job) -> str:
-        """A line about a run that has just finished."""
-        (state,) = states_without_queue(self.study, [job])
-        self.left.pop(job, None)
-        self.begun.pop(job, None)
-        self.done.append(job)
-        self.speeds.add(state)
+    def finished(self, jobs: Sequence[Job]) -> str:
+        """A line about each run that has just finished; those of a pack finish together."""
+        states = states_without_queue(self.study, jobs)
+        first = len(self.done) + 1
+        for state in states:
+            self.left.pop(state.job, None)
+            self.begun.pop(state.job, None)
+            self.done.append(state.job)
+            self.speeds.add(state)
         left = f"; about {rough(self.seconds_left())} left" if self.left else ""
-        return for_terminal(f"[{len(self.done)}/{self.count}] {job}: {_result(state)}{left}")
+        lines = [f"[{n}/{self.count}] {state.job}: {_result(state)}" for n, state in enumerate(states, first)]
+        return for_terminal("\n".join(f"{line}{left}" for line in lines))
 
     def seconds_left(self) -> float:
         """At the pace of this call so far, with as many at a time; runs of unknown time take the mean of the others."""
