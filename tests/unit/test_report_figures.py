@@ -117,10 +117,13 @@ def test_each_claim_has_its_interval_and_its_verdict_as_a_sign_and_a_word():
 
 
 def test_a_very_long_interval_of_a_ratio_leaves_room_for_the_others():
-    long = claim("It is larger.", "undecided", estimate=4.0, low=0.001, high=7.0, unit="ratio", section="landscape")
+    """It is cut, but not so that 1 seems to lie outside."""
+    long = claim("It is larger.", "undecided", estimate=40.0, low=0.001, high=70.0, unit="ratio", section="landscape")
     _, ratios = claims_figure(frame([*CLAIMS_SHOWN, long], CLAIMS), "Claims").axes
-    assert (0.8, 7.0) in [tuple(each.get_xdata()) for each in ratios.lines]
-    assert [each.get_xdata()[0] for each in ratios.lines if each.get_marker() in "<>"] == [0.8]
+    assert (0.1, 70.0) in [tuple(each.get_xdata()) for each in ratios.lines]  # the smallest estimate is 0.5
+    assert [(each.get_xdata()[0], each.get_marker()) for each in ratios.lines if each.get_marker() in ("<", ">")] == [
+        (0.1, "<")
+    ]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ ratios in another, and the verdict as a sign and a word, which grey print keeps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -33,7 +34,7 @@ LOGARITHMIC_ROOM = 1.4
 # The axis of ratios shows at least this range; beyond a range of `MANY_TICKS` it has ticks at powers of ten only.
 LEAST_RATIOS = (0.5, 2.0)
 MANY_TICKS = 50
-# How many times the estimate an interval of a ratio is drawn up to.
+# Intervals of ratios are drawn up to so many times the largest estimate, and down to that part of the smallest.
 LONGEST = 5.0
 
 
@@ -51,9 +52,10 @@ def claims_figure(claims: pd.DataFrame, title: str) -> Figure:
         axes_of = dict(zip(panels, figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], strict=True))
         for unit, axes in axes_of.items():
             _prepare(axes, unit)
+            room = _room(unit, rows)
             for each, row in zip(places, rows, strict=True):
                 if row["unit"] == unit:
-                    _draw(axes, each, row)
+                    _draw(axes, each, row, room)
             _finish(axes, unit)
         first, last = axes_of[panels[0]], axes_of[panels[-1]]
         first.set(ylim=(place - 0.3, -0.7), yticks=places)
@@ -89,7 +91,15 @@ def _finish(axes: Axes, unit: str) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))
 
 
-def _draw(axes: Axes, place: float, row: Mapping[str, Any]) -> None:
+def _room(unit: str, rows: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """Between what intervals are drawn: a very long one of a ratio would leave the others too little. It includes 1."""
+    if unit != "ratio":
+        return -math.inf, math.inf
+    estimates = [1.0, *(row["estimate"] for row in rows if row["unit"] == unit and not pd.isna(row["estimate"]))]
+    return min(estimates) / LONGEST, max(estimates) * LONGEST
+
+
+def _draw(axes: Axes, place: float, row: Mapping[str, Any], room: tuple[float, float]) -> None:
     """Estimate and interval, over the margin where there is one."""
     if pd.isna(row["estimate"]):
         return
@@ -99,16 +109,15 @@ def _draw(axes: Axes, place: float, row: Mapping[str, Any]) -> None:
             [-row["margin"], row["margin"]], place - 0.42, place + 0.42, color=SHADE, zorder=0, linewidth=0
         )
     if not pd.isna(row["low"]):
-        _draw_interval(axes, place, row, colour)
+        _draw_interval(axes, place, row, room)
     hollow = {"markerfacecolor": "white"} if row["verdict"] == UNDECIDED else {}
     axes.plot(row["estimate"], place, "o", color=colour, markersize=5, **hollow)  # type: ignore[arg-type]
 
 
-def _draw_interval(axes: Axes, place: float, row: Mapping[str, Any], colour: str) -> None:
-    """Of a ratio not more than `LONGEST` to each side, lest the others have no room: an arrow says that it goes on."""
-    low, high = row["low"], row["high"]
-    if row["unit"] == "ratio":
-        low, high = max(low, row["estimate"] / LONGEST), min(high, row["estimate"] * LONGEST)
+def _draw_interval(axes: Axes, place: float, row: Mapping[str, Any], room: tuple[float, float]) -> None:
+    """An arrow says that it goes on beyond the room."""
+    colour = COLOURS[row["verdict"]]
+    low, high = max(row["low"], room[0]), min(row["high"], room[1])
     axes.plot([low, high], [place] * 2, color=colour, linewidth=1.8, solid_capstyle="butt")
     for shown, end, arrow in ((low, row["low"], "<"), (high, row["high"], ">")):
         if shown != end:
