@@ -22,6 +22,12 @@ SPEC = spec_json(RunSettings())
 ARGUMENTS = ["train.py", "--run", "results/runs/adam/seed0", "--study", "s", "--data", "nowhere", "--spec"]
 
 
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(monkeypatch, tmp_path):
+    """A run's folder is made where `train.py` is called."""
+    monkeypatch.chdir(tmp_path)
+
+
 def outcome(monkeypatch, spec=SPEC, *options):
     monkeypatch.setattr("sys.argv", [*ARGUMENTS, spec, *options])
     with pytest.raises(SystemExit) as ended:
@@ -29,8 +35,7 @@ def outcome(monkeypatch, spec=SPEC, *options):
     return str(ended.value)
 
 
-def test_data_that_is_not_prepared_is_named(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
+def test_data_that_is_not_prepared_is_named(monkeypatch):
     message = outcome(monkeypatch)
     assert message.startswith("error: results/runs/adam/seed0: nowhere/data.json: cannot be read: ")
     assert "snakemake nowhere/data.json --force" in message
