@@ -333,6 +333,9 @@ MINIMAL = "study: mine\nseeds: [0]\nvariants: {adam: {}, 1e-3: {optimizer: sgd}}
         ("base: {epochs: 1e3}", ":4: base.epochs: '1e3' is not valid: a whole number is expected; write 1000$"),
         ("base: {epochs: 1e-3}", ":4: base.epochs: '1e-3' is not valid: a whole number is expected$"),
         ("base: {epochs: ten}", ":4: base.epochs: 'ten' is not valid: a whole number is expected$"),
+        ("base: {epochs: yes}", ":4: base.epochs: 'true' is not valid: a whole number is expected$"),
+        ("base: {model: {dropout: no}}", ":4: base.model.dropout: 'false' is not valid: input should be a valid"),
+        ("base: {model: {filters: [32, yes]}}", r":4: base.model.filters\[1\]: 'true' is not valid: a whole number is"),
         ("base: {epochs: 0x_}", ":4: '0x_' looks like a number but is not one"),
         (
             "base: {optimizer: {learning_rate: 1e400}}",
