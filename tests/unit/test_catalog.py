@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation.config.catalog import built_in, catalog
+from ablation.config.catalog import built_in, catalog, undeclared
 from ablation.config.kinds import KINDS
 from ablation.config.loading import load_study
 from ablation.config.plain_yaml import ConfigError
@@ -64,6 +64,7 @@ def test_every_setting_of_ours_is_described_and_has_a_default(component):
     fields = {name: field for name, field in component.model_fields.items() if name != "name"}
     assert all(field.description and not field.is_required() for field in fields.values())
     assert component.__doc__
+    assert not list(undeclared(component))
 
 
 def test_reading_a_config_does_not_import_torch():
@@ -138,6 +139,12 @@ def test_an_own_component_takes_part_in_error_messages(load):
             "def build(self):",
             ":8: class Lion: build takes (self); it must take (self, p",
         ),
+        (
+            "return parameters",
+            "return parameters, self.learning_rate, self.model_dump(), self.betta",
+            ":14: class Lion: uses self.betta, which is no setting of it; did you mean 'beta'? ",
+        ),
+        ("return parameters", "return [self.decay for _ in parameters]", ":14: class Lion: uses self.decay, which"),
         ("beta: float", "parts: float", ":8: class Lion: has a setting 'parts', which is the name of something"),
         ("beta: float", "json: float", ":8: class Lion: has a setting 'json', which is the name of something"),
         ("lion", "sgd", ":8: class Lion: the optimizer 'sgd' is that of optimizers.py:4"),

@@ -6,9 +6,11 @@ file that Python cannot run and on a class that lacks a part.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import sys
+import textwrap
 import traceback
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -20,6 +22,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from ablation.config.kinds import BUILT_IN, KINDS, Catalog, Component
 from ablation.config.plain_yaml import ConfigError, read_text
+from ablation.config.texts import suggestion
 
 MODULES = ("models", "activations", "optimizers", "losses", "schedulers", "augmentations", "averagings")
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -57,6 +60,8 @@ def _catalog(modules: Sequence[ModuleType], below: Catalog | None = None) -> Cat
     for component in _classes(modules):
         problems = list(_lacks(component)) or list(_taken(component, known[component.kind]))
         errors += [f"{_place(component)}: class {component.__name__}: {problem}" for problem in problems]
+        if below:  # of ours, a test looks for these
+            errors += undeclared(component)
         if not problems:
             known[component.kind][str(_name(component))] = component
     if errors:
@@ -97,6 +102,28 @@ def _wrong_build(found: Any, wanted: Any) -> Iterator[str]:
         yield f"build takes ({', '.join(inspect.signature(found).parameters)}); it must take ({', '.join(arguments)})"
 
 
+def undeclared(component: type[Component]) -> Iterator[str]:
+    """Errors for what its methods read of it that it does not have, which would end the first job."""
+    declared = {*dir(component), *component.model_fields, *component.__private_attributes__}
+    lines, first = inspect.getsourcelines(component)
+    for line, name in _read_of_self(ast.parse(textwrap.dedent("".join(lines))).body[0]):
+        if name not in declared:
+            place = f"{_file(component)}:{first + line - 1}: class {component.__name__}"
+            hint = suggestion(name, component.model_fields)
+            yield f"{place}: uses self.{name}, which is no setting of it; {hint}declare it as a field, with a default"
+
+
+def _read_of_self(node: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and name of each `self.name` inside; not in a class inside, whose `self` is another."""
+    for child in ast.iter_child_nodes(node):
+        match child:
+            case ast.Attribute(value=ast.Name(id="self"), attr=name, lineno=line):
+                yield line, name
+            case ast.ClassDef():
+                continue
+        yield from _read_of_self(child)
+
+
 def _taken(component: type[Component], known: dict[str, type[Component]]) -> Iterator[str]:
     other = known.get(str(_name(component)))
     if other is not None:
@@ -111,9 +138,12 @@ def _name(component: type[Component]) -> str | None:
 
 
 def _place(component: type[Component]) -> str:
+    return f"{_file(component)}:{inspect.getsourcelines(component)[1]}"
+
+
+def _file(component: type[Component]) -> str:
     module = sys.modules[component.__module__]
-    line = inspect.getsourcelines(component)[1]
-    return f"{getattr(module, 'shown_as', Path(str(module.__file__)).name)}:{line}"
+    return getattr(module, "shown_as", Path(str(module.__file__)).name)
 
 
 @cache
