@@ -19,25 +19,28 @@ class Way(NamedTuple):
     """How runs become jobs, and what a controller does for them."""
 
     runs_a_job: int = 1
+    starts_a_job: int = 1  # of training, one after another
     jobs_a_call: int = 1  # submitted by one call of sbatch
     in_queue: int = 200  # jobs, at most
     looks_a_minute: float = 3  # one call of squeue, for all jobs
     seconds_a_job: float = 0.0  # of the processor, to submit and to finish a job
-    seconds_a_run: float = 0.0  # to find it in the graph of jobs
+    seconds_a_run: float = 0.0  # to find it in the graph of jobs, or to submit it without one
     sub_studies: int = 1  # one after another
 
 
 CALLS_A_SECOND = 2  # of sbatch, at most: max-jobs-per-timespan
-SECONDS_BEFORE_TRAINING = 6  # of a job: Snakemake and torch
+SECONDS_BEFORE_TRAINING = 6  # of each start: Snakemake and torch
 # Measured on 2 cores, in processor seconds and MB: see docs/scaling.md.
-JOB, RUN, TASK = 0.11, 0.0015, 0.01
-MB, MB_A_RUN = 140, 0.032
+JOB, RUN, SUBMITTED_RUN = 0.11, 0.0015, 0.00023
+MB, MB_A_RUN, SUBMITTER_MB = 140, 0.032, 190
 GRAPH = Way(seconds_a_job=JOB, seconds_a_run=RUN)
 WAYS = {
     "one study, a run a job": GRAPH,
     "one study, 5 seeds a job": GRAPH._replace(runs_a_job=5),
     "10 sub-studies, 5 seeds a job": GRAPH._replace(runs_a_job=5, sub_studies=10),
-    "submit.py, 5 seeds a job, arrays of 1,000": Way(5, 1000, in_queue=1000, looks_a_minute=0, seconds_a_job=TASK),
+    "submit.py, 20 times 5 seeds a job": Way(
+        100, 20, 1000, in_queue=1000, looks_a_minute=0, seconds_a_run=SUBMITTED_RUN
+    ),
 }
 
 
@@ -56,13 +59,13 @@ def simulated(way: Way, runs: int, minutes: float, at_a_time: int) -> Outcome:
     """If a run trains so many minutes, and so many jobs run at a time; the seeds of a job train one by one."""
     own_runs = math.ceil(runs / way.sub_studies)
     jobs = math.ceil(own_runs / way.runs_a_job)
-    seconds = SECONDS_BEFORE_TRAINING + 60 * minutes * way.runs_a_job
+    seconds = SECONDS_BEFORE_TRAINING * way.starts_a_job + 60 * minutes * way.runs_a_job
     makespan, submissions = queue(way, jobs, seconds, at_a_time)
     calls = submissions + int(makespan / 60 * way.looks_a_minute)
     return Outcome(
         jobs=way.sub_studies * jobs,
         controller_seconds=way.sub_studies * (jobs * way.seconds_a_job + own_runs * way.seconds_a_run),
-        controller_mb=MB + MB_A_RUN * own_runs if way.seconds_a_run else MB,
+        controller_mb=MB + MB_A_RUN * own_runs if way.looks_a_minute else SUBMITTER_MB,
         calls=way.sub_studies * calls,
         calls_a_minute=calls / (makespan / 60),
         hours=way.sub_studies * makespan / 3600,

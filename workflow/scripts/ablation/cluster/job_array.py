@@ -122,9 +122,12 @@ def train_command(study: Study, pack: Sequence[matrix.Run]) -> str:
 def submit_packs(
     study: Study, packs: Sequence[Sequence[matrix.Run]], executor: AutoExecutor, parallel: int
 ) -> list[SubmittedJob]:
-    """Submit them as one array. On one machine, where nothing queues, as many jobs as may run, each with its share."""
+    """Submit them as one array: of a job each, or of as many as an array may have, each with its share of them.
+
+    On one machine, where nothing queues, of as many as may run at a time.
+    """
     executor.update_parameters(slurm_array_parallelism=parallel)
-    jobs = len(packs) if executor.cluster == "slurm" else min(parallel, len(packs))
+    jobs = min(len(packs), cluster.max_array_size() if executor.cluster == "slurm" else parallel)
     shares = [packs[first::jobs] for first in range(jobs)]
     work = [Commands([train_command(study, pack) for pack in share]) for share in shares]
     names = [" ".join(name_of(study, run) for pack in share for run in pack) for share in shares]

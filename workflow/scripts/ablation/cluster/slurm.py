@@ -4,6 +4,7 @@ Each check is one call of a SLURM command, whatever the number of jobs.
 """
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -124,6 +125,12 @@ def cancel_all(name: str) -> None:
     """Cancel the jobs of this name."""
     if slurm("scancel", f"--name={name}").returncode != 0:
         print(f"SLURM does not answer, and jobs may still run. To cancel them: scancel --name={name}", file=sys.stderr)
+
+
+def max_array_size() -> int:
+    """How many jobs an array may have on this cluster; SLURM's default where it does not say."""
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", slurm("scontrol", "show", "config").stdout, re.MULTILINE)
+    return int(found[1]) if found else 1001
 
 
 def slurm(*command: str) -> subprocess.CompletedProcess[str]:
