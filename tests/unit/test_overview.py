@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from ablation.cluster import queue
 from ablation.config.kinds import ImageShape
 from ablation.config.matrix import Run
 from ablation.config.plain_yaml import ConfigError
-from ablation.config.settings import complete
+from ablation.config.settings import complete, spec
 from ablation.config.texts import SNAKEMAKE_OPTIONS
 from ablation.data.arrays import Description, digest_of_all
 from ablation.overview import audit, last_call, plan
@@ -26,6 +27,7 @@ from ablation.overview.states import AUDIT, PROBE, Job, State, states_of
 from ablation.overview.status import as_json, screen
 from ablation.runs.log import Progress
 from ablation.runs.measure import epoch_seconds
+from ablation.runs.records import ProbeRecord
 
 SCRIPTS = Path(plan.__file__).parents[2]
 FILES = {"training/loop.py": "a", "components/losses.py": "b"}
@@ -116,6 +118,21 @@ def test_an_outdated_run_tells_of_its_network_still(study, study_with, finish):
     finish("adam", 0)
     longer = study_with(base={"epochs": 8})
     assert Speeds(longer, states_of(longer)).seconds(RUN) == 7200
+
+
+def test_a_run_with_probes_tells_of_its_network(study):
+    """Of 400 steps in four epochs, of 0.5 s, and every 20 steps a probe of 10 s: twice as long as without."""
+    job = Job(Run("adam", 0), PROBE)
+    record = ProbeRecord.model_construct(
+        spec=spec(study.matrix.settings["adam"]),
+        every=20,
+        steps=(SimpleNamespace(step=100, epoch=1), SimpleNamespace(step=200, epoch=2)),
+        seconds_per_step=0.5,
+        seconds_per_probe=10.0,
+    )
+    speeds = Speeds(study, [State(job, "completed", record=record)])
+    assert (speeds.seconds(RUN), speeds.seconds(job)) == (200, 400)
+    assert Speeds(study, [State(job, "completed", record=record.model_copy(update={"steps": ()}))]).seconds(RUN) is None
 
 
 def test_a_diverged_run_tells_nothing(study, finish):

@@ -120,7 +120,7 @@ def test_what_an_earlier_call_has_trained_does_not_count(said, finish, tmp_path)
 
 
 def test_a_run_of_unknown_time_counts_as_the_others(said, finish):
-    """A run with probes tells nothing of the time of a run, so the ones to come are all that is known."""
+    """This one with probes left no record, so the runs to come are all that is known."""
     finish("adam", 0)
     probed = "results/probes/sgd/seed0/probe.json"
     said.speaker.begin([[probed], *([f"results/runs/adam/seed{seed}/metrics.json"] for seed in (1, 2))], "status")

@@ -68,7 +68,7 @@ class Speeds:
     """The mean seconds of an epoch, by variant and by network, of completed runs; and how many times as long as a run
     the same with probes takes.
 
-    Outdated runs tell of their network too. `measured` has the seconds of networks of which no run is completed.
+    Outdated runs and runs with probes tell of their network too. `measured` has the seconds of networks of which no run is completed.
     """
 
     def __init__(self, study: Study, states: Iterable[State] = (), measured: Mapping[str, float] | None = None) -> None:
@@ -89,8 +89,10 @@ class Speeds:
             self._by_network[network_of(record.spec)].add(seconds)
             if state.status in FINISHED:
                 self._by_variant[record.variant].add(seconds)
-        elif isinstance(record, ProbeRecord) and record.seconds_per_probe is not None:
+        elif isinstance(record, ProbeRecord) and record.seconds_per_probe is not None and record.steps:
             self._probing.add(1 + record.seconds_per_probe / record.seconds_per_step / record.every)
+            last = record.steps[-1]  # in the last epoch, or nearly
+            self._by_network[network_of(record.spec)].add(record.seconds_per_step * last.step / last.epoch)
 
     def seconds(self, job: Job) -> float | None:
         """How long the job takes; None where no run like it is completed or measured."""
