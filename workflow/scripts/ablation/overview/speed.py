@@ -68,8 +68,8 @@ class Speeds:
     """The mean seconds of an epoch, by variant and by network, of completed runs; and how many times as long as a run
     the same with probes takes.
 
-    Outdated runs and those with probes tell of their network too. `measured` has the seconds of networks of which no run
-    is completed.
+    Outdated runs and those with probes tell of their network too. `measured` has the seconds of networks of which no
+    run is completed.
     """
 
     def __init__(self, study: Study, states: Iterable[State] = (), measured: Mapping[str, float] | None = None) -> None:
