@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -199,34 +199,20 @@ def test_whatever_did_not_finish_is_named_with_its_command_and_log(study: Study,
     finish("sgd", 0)
     Path(Run("sgd", 0).metrics).write_text("{")
     missing = section(report_of(study), "## What is missing, and warnings")
-    assert named(missing, "Diverged (1)") == [
-        (
-            "adam",
-            1,
-            "`snakemake results/runs/adam/seed1/metrics.json --force`; log: `results/runs/adam/seed1/train.log`",
-        )
-    ]
-    assert "in epoch 7" in missing
-    assert [(variant, seed) for variant, seed, _ in named(missing, "Outdated (1)")] == [("adam", 2)]
-    assert [(variant, seed) for variant, seed, _ in named(missing, "Damaged (1)")] == [("sgd", 0)]
-    lost = named(missing, "Missing (5)")
-    assert [(variant, seed) for variant, seed, _ in lost] == [("sgd", 1), ("sgd", 2), *(("swa", s) for s in (0, 1, 2))]
-    assert lost[0][2] == "`snakemake results/runs/sgd/seed1/metrics.json`; log: `results/runs/sgd/seed1/train.log`"
+    command, log = "snakemake results/runs/{}/metrics.json", "log: `results/runs/{}/train.log`"
+    for heading, line, folder in (
+        [
+            "**Diverged** (1): the loss",
+            f"- `adam`, seed 1, in epoch 7. Rerun: `{command} --force`; {log}",
+            "adam/seed1",
+        ],
+        ["**Outdated** (1): the result", f"Rerun: `{command} --force`; {log}", "adam/seed2"],
+        ["**Damaged** (1): the result", f"Rerun: `{command} --force`; {log}", "sgd/seed0"],
+        ["**Missing** (5): there is no", f"- `sgd`, seeds 1, 2. Rerun: `{command}`; {log}", "sgd/seed{1,2}"],
+        ["**Missing** (5): there is no", f"- `swa`, seeds 0, 1, 2. Rerun: `{command}`; {log}", "swa/seed{0,1,2}"],
+    ):
+        assert line.format(folder, folder) in missing.split(heading)[1].split("\n**")[0]
     assert "`adam`, seed 0" not in missing
-
-
-def named(text: str, heading: str) -> list[tuple[str, int, str]]:
-    """Variant, seed and remedy of each item below a heading `Status (count)`."""
-    status, count = heading.split()
-    items = text.split(f"**{status}** {count}:")[1].split("\n**", maxsplit=1)[0]
-    return list(_items(items))
-
-
-def _items(text: str) -> Iterator[tuple[str, int, str]]:
-    for line in text.splitlines():
-        if line.startswith("- "):
-            variant, seed = line.removeprefix("- ").replace(":", ",").replace(".", ",").split(",")[:2]
-            yield variant.strip("`"), int(seed.split()[1]), line.split(" Rerun it: ")[1]
 
 
 def test_nothing_is_missing_when_all_completed(study: Study, finish: Finish) -> None:
@@ -414,7 +400,7 @@ def test_a_record_of_version_2_is_told_to_be_one(study: Study, finish: Finish) -
     path = Path(Run("adam", 0).metrics)
     path.write_text(path.read_text().replace('"record_version": 6', '"record_version": 2'))
     missing = section(report_of(study), "## What is missing, and warnings")
-    assert [(variant, seed) for variant, seed, _ in named(missing, "Damaged (1)")] == [("adam", 0)]
+    assert missing.split("**Damaged** (1)")[1].count("- `adam`, seed 0, ") == 1
     assert r"is a record of version 2, and this code reads version 6" in missing
 
 

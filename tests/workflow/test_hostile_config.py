@@ -239,7 +239,7 @@ def test_hostile_texts_are_texts(project):
 
     (project.folder / "results/runs/adam/seed0/metrics.json").unlink()
     assert project.snakemake("report", "--config", "partial=true", config=CONFIG).returncode == 0
-    command = re.search(r"Rerun it: `(snakemake .*metrics.json.*)`; log", project.read("results/report.md"))[1]
+    command = re.search(r"Rerun: `(snakemake .*metrics.json.*)`; log", project.read("results/report.md"))[1]
     assert run_as_pasted(project, command) == ["results/runs/adam/seed0/metrics.json", "--configfile", CONFIG]
 
 

@@ -5,7 +5,7 @@ In: a study and the frame of all runs. Out: what `report.md.j2` fills in.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,7 +14,7 @@ from ablation.analysis.markdown import ENERGIES, NOTHING, TIMES, amount, counted
 from ablation.analysis.runs import EARLIER
 from ablation.analysis.tables import cost, settings_overview
 from ablation.config.study import Study
-from ablation.escaping import for_markdown, for_shell
+from ablation.escaping import for_markdown
 from ablation.runs.records import FINISHED
 
 # The runs that are in no table, in the order of the report.
@@ -36,23 +36,29 @@ ORIGINS = {
 }
 
 
-def losses(runs: pd.DataFrame, options: str) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
-    """The runs without a result, by status, each with the command that makes it."""
+def losses(runs: pd.DataFrame, options: str) -> Iterator[tuple[str, str, int, list[dict[str, Any]]]]:
+    """The runs without a result, by status: their number, and by variant the command that makes them."""
     for status, explanation in LOSSES.items():
-        lost = runs[runs["status"] == status]
-        if len(lost):
-            yield status, explanation, [_lost(row, options) for row in lost.to_dict("records")]
+        lost = runs[runs["status"] == status].to_dict("records")
+        alike: dict[tuple[str, str], list[int]] = {}
+        for row in lost:
+            detail = f"in epoch {row['epochs']}" if status == "diverged" else for_markdown(row["problem"])
+            alike.setdefault((row["variant"], detail), []).append(row["seed"])
+        if lost:
+            items = [_lost(variant, seeds, detail, status, options) for (variant, detail), seeds in alike.items()]
+            yield status, explanation, len(lost), items
 
 
-def _lost(row: dict[str, Any], options: str) -> dict[str, Any]:
-    status, directory = row["status"], row["directory"]
-    command = ["snakemake", f"{directory}/metrics.json", *["--force"] * (status in FORCED)]
+def _lost(variant: str, seeds: Sequence[int], detail: str, status: str, options: str) -> dict[str, Any]:
+    numbers = ",".join(map(str, seeds))
+    folder = f"results/runs/{variant}/seed{numbers if len(seeds) == 1 else f'{{{numbers}}}'}"
+    command = ["snakemake", f"{folder}/metrics.json", *["--force"] * (status in FORCED), options]
     return {
-        "variant": row["variant"],
-        "seed": row["seed"],
-        "detail": f"in epoch {row['epochs']}" if status == "diverged" else for_markdown(row["problem"]),
-        "command": f"{for_shell(*command)} {options}".strip(),
-        "log": f"{directory}/train.log",
+        "variant": variant,
+        "seeds": f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}",
+        "detail": detail,
+        "command": " ".join(filter(None, command)),
+        "logs": f"{folder}/train.log",
     }
 
 
