@@ -48,7 +48,7 @@ def test_own_components_are_trained_and_reported(example):
         (
             "widths: tuple",
             "width: tuple",
-            "study.yaml:23: variants.baseline.one_at_a_time.model.residual.widths: unknown key",
+            "my_components.py:25: class Residual: uses self.widths, which is no setting of it; did you mean 'width'?",
         ),
     ],
     ids=["syntax", "import", "missing part", "renamed setting"],

@@ -92,7 +92,7 @@ def test_the_report_has_it_all(finished):
     assert "4 of 6 runs completed" in report
     assert "A decision of the tiny study." in report
     assert "**Diverged** (2)" in report
-    assert "`exploding`, seed 1, in epoch 1" in report
+    assert "`exploding`, seeds 0, 1, in epoch 1" in report
     table = pd.read_csv(finished.folder / "results/tables/optimizers.csv").iloc[0]
     assert f"{table['mean']:.2f} ± {table['std']:.2f}" in report
     for name in ("optimizers", "again"):
@@ -140,7 +140,7 @@ def test_a_partial_report_of_changed_settings_trains_nothing_and_names_the_outda
     assert "to train" not in result.stdout
     report = copied.read("results/report.md")
     assert "**Outdated** (2)" in report
-    assert "`sgd`, seed 0, made with other settings: epochs 2 → 3" in report
+    assert "`sgd`, seeds 0, 1, made with other settings: epochs 2 → 3" in report
     assert "2 runs, made with other settings: epochs 2 → 3: sgd" in copied.snakemake("-n").stdout
 
 
