@@ -12,7 +12,8 @@ import sys
 
 import pytest
 
-from ..workflow.conftest import ROOT, Project
+from ..workflow.conftest import ROOT, Project, warm_python
+from ..workflow.conftest import SNAKEMAKE as SCRIPT
 from . import cluster as slurm
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--configfile", "config/study.yaml", "--nocolor"]
@@ -60,8 +61,9 @@ class ClusterProject(Project):
         return self.call(*SNAKEMAKE, "--profile", self.profile, *self.options, *arguments)
 
     def run(self, *arguments):
-        """`snakemake --profile ...` to its end; its status and output."""
-        return self.ended(self.start(*arguments))
+        """`snakemake --profile ...` to its end, started by a warm Python; its status and output."""
+        warm = [warm_python(), SCRIPT, *SNAKEMAKE[3:]]
+        return self.ended(self.call(*warm, "--profile", self.profile, *self.options, *arguments))
 
     def ended(self, process):
         try:
